@@ -1,0 +1,176 @@
+/* clients.c - the parent's books. */
+#include "clients.h"
+
+#include "board.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the parent knows of a slot of the board; pid 0 where it is free. */
+struct entry {
+    pid_t pid;
+    bool cut; /* killed by us: its time to drain ran out */
+    struct client client;
+};
+
+struct clients {
+    client_session *session;
+    struct board *board;
+    unsigned count;
+    unsigned long long served;
+    struct entry *entries; /* one for each slot; never touched, unused ones cost nothing */
+};
+
+int clients_open(client_session *session, struct clients **ret_clients, struct err *ret_err)
+{
+    struct clients *clients = calloc(1, sizeof(*clients));
+    struct entry *entries = calloc(BOARD_SLOTS, sizeof(*entries));
+    struct board *board;
+
+    if (!clients || !entries)
+        err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
+    else if (board_open(&board, ret_err) == 0) {
+        *clients = (struct clients){.session = session, .board = board, .entries = entries};
+        *ret_clients = clients;
+        return 0;
+    }
+    free(entries);
+    free(clients);
+    return -1;
+}
+
+void clients_close(struct clients *clients)
+{
+    if (!clients)
+        return;
+    board_close(clients->board);
+    free(clients->entries);
+    free(clients);
+}
+
+/*
+ * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
+ * group stops the parent, which lets its clients finish. SIGKILL ends a child.
+ */
+static _Noreturn void run_child(const struct clients *clients, unsigned slot, const void *arg,
+                                int fd)
+{
+    if (fd > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0u, 0);
+    clients->session(fd, arg, board_record(clients->board, slot));
+    board_post(clients->board, slot);
+    _exit(0);
+}
+
+int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd)
+{
+    unsigned slot = board_take(clients->board);
+    pid_t pid;
+
+    if (slot == BOARD_NONE)
+        return ENOBUFS;
+    pid = fork();
+    if (pid == 0)
+        run_child(clients, slot, arg, fd);
+    if (pid < 0) {
+        int error = errno;
+
+        board_release(clients->board, slot);
+        return error;
+    }
+    close(fd);
+    clients->entries[slot] = (struct entry){.pid = pid, .client = *client};
+    clients->count++;
+    return 0;
+}
+
+unsigned clients_count(const struct clients *clients)
+{
+    return clients->count;
+}
+
+unsigned long long clients_served(const struct clients *clients)
+{
+    return clients->served;
+}
+
+/* What the kernel says of the child's end goes before what the child says. */
+static void judge(const struct entry *entry, int status, struct record *record)
+{
+    record_tame(record);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return;
+    record->end = entry->cut ? END_DRAINED : END_CRASHED;
+    if (entry->cut)
+        record->error[0] = '\0';
+    else if (WIFSIGNALED(status))
+        snprintf(record->error, sizeof(record->error), "killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(record->error, sizeof(record->error), "exited with status %d",
+                 WEXITSTATUS(status));
+}
+
+static void end_client(struct clients *clients, unsigned slot, int status)
+{
+    struct entry *entry = &clients->entries[slot];
+    struct record record = *board_record(clients->board, slot);
+
+    judge(entry, status, &record);
+    record_log(&entry->client, &record);
+    entry->pid = 0;
+    board_release(clients->board, slot);
+    clients->count--;
+    clients->served++;
+}
+
+/* waitpid(2) for exactly this pid costs the same however many others live; waitpid(-1) does not. */
+static void reap(struct clients *clients, unsigned slot)
+{
+    pid_t pid = clients->entries[slot].pid;
+    int status;
+
+    if (pid == 0)
+        board_withdraw(clients->board, slot);
+    else if (waitpid(pid, &status, WNOHANG) == pid)
+        end_client(clients, slot, status);
+}
+
+void clients_reap_posted(struct clients *clients)
+{
+    for (unsigned slot = board_next_posted(clients->board, 0); slot != BOARD_NONE;
+         slot = board_next_posted(clients->board, slot + 1))
+        reap(clients, slot);
+}
+
+void clients_reap_pid(struct clients *clients, pid_t pid)
+{
+    for (unsigned slot = 0; slot < board_high(clients->board); slot++)
+        if (clients->entries[slot].pid == pid)
+            reap(clients, slot);
+}
+
+void clients_sweep(struct clients *clients)
+{
+    for (unsigned slot = 0; slot < board_high(clients->board); slot++)
+        if (clients->entries[slot].pid != 0)
+            reap(clients, slot);
+}
+
+void clients_cut(struct clients *clients)
+{
+    for (unsigned slot = 0; slot < board_high(clients->board); slot++) {
+        struct entry *entry = &clients->entries[slot];
+
+        if (entry->pid == 0)
+            continue;
+        entry->cut = true;
+        kill(entry->pid, SIGKILL);
+    }
+}

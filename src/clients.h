@@ -1,0 +1,51 @@
+/*
+ * clients.h - the parent's books: one process and one slot of the board for each client.
+ *
+ * What starts here ends here, in exactly one record, whatever becomes of the process.
+ */
+#ifndef ECHOD_CLIENTS_H
+#define ECHOD_CLIENTS_H
+
+#include "err.h"
+#include "record.h"
+
+#include <sys/types.h>
+
+struct clients;
+
+/* Serve the client on the non-blocking socket `fd` and fill in its record; runs in the child. */
+typedef void client_session(int fd, const void *arg, struct record *record);
+
+/* Empty books. Returns 0, or -1 with *ret_err. */
+int clients_open(client_session *session, struct clients **ret_clients, struct err *ret_err);
+
+/* Free the books; clients being served go on. NULL is allowed. */
+void clients_close(struct clients *clients);
+
+/*
+ * Fork a process that serves `client` on `fd` and exits; it keeps no other descriptor above
+ * standard error. Returns 0, the parent's `fd` closed; or an errno (EAGAIN, ENOMEM, ...) where no
+ * process can be made, and `fd` is still the caller's. Never returns in the child.
+ */
+int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd);
+
+/* Clients being served, and clients that have ended. */
+unsigned clients_count(const struct clients *clients);
+unsigned long long clients_served(const struct clients *clients);
+
+/* End the clients whose processes have posted their slots: constant time for each. */
+void clients_reap_posted(struct clients *clients);
+
+/* End the client of a process that died without posting, as SIGCHLD tells its pid. */
+void clients_reap_pid(struct clients *clients, pid_t pid);
+
+/*
+ * End every client whose process is dead: signals merge while they wait, so a killed child may
+ * have gone unnoticed. One waitpid(2) for each living client, so at most once a second.
+ */
+void clients_sweep(struct clients *clients);
+
+/* Kill every client that is left; each ends as END_DRAINED once it is reaped. */
+void clients_cut(struct clients *clients);
+
+#endif

@@ -1,0 +1,36 @@
+/* deadline.c - "until when", on the monotonic clock. */
+#include "deadline.h"
+
+#include <limits.h>
+#include <time.h>
+
+uint64_t now_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+deadline_t deadline_in(uint64_t usec)
+{
+    return usec == 0 ? DEADLINE_NEVER : now_usec() + usec;
+}
+
+bool deadline_passed(deadline_t deadline)
+{
+    return deadline != DEADLINE_NEVER && now_usec() >= deadline;
+}
+
+int deadline_poll_msec(deadline_t deadline)
+{
+    uint64_t now, msec;
+
+    if (deadline == DEADLINE_NEVER)
+        return -1;
+    now = now_usec();
+    if (now >= deadline)
+        return 0;
+    msec = (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+    return msec > INT_MAX ? INT_MAX : (int)msec;
+}

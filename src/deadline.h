@@ -1,0 +1,32 @@
+/*
+ * deadline.h - "until when", on the monotonic clock.
+ *
+ * A phase of a client's life has one deadline in total, set when it begins; a peer that trickles
+ * bytes does not push it away.
+ */
+#ifndef ECHOD_DEADLINE_H
+#define ECHOD_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define USEC_PER_SEC UINT64_C(1000000)
+#define USEC_PER_MSEC UINT64_C(1000)
+
+/* A moment in microseconds of CLOCK_MONOTONIC; DEADLINE_NEVER lies after all of them. */
+typedef uint64_t deadline_t;
+#define DEADLINE_NEVER UINT64_MAX
+
+/* The time now, in microseconds of CLOCK_MONOTONIC. */
+uint64_t now_usec(void);
+
+/* The moment `usec` microseconds from now; 0 means never, as in the settings. */
+deadline_t deadline_in(uint64_t usec);
+
+/* Whether the moment has come. Costs no clock reading for DEADLINE_NEVER. */
+bool deadline_passed(deadline_t deadline);
+
+/* Milliseconds left, as poll(2) takes them: rounded up, 0 once passed, -1 for never. */
+int deadline_poll_msec(deadline_t deadline);
+
+#endif

@@ -1,0 +1,372 @@
+/* echod.c - the daemon: options, the order of start, reload and stop. */
+#include "log.h"
+#include "server.h"
+#include "service.h"
+#include "session.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define STOP_SLACK_USEC (10 * USEC_PER_SEC)
+#define ENDLESS_USEC (365 * 86400 * USEC_PER_SEC)
+#define DEFAULT_FILE SYSCONFDIR "/echod/echod.conf"
+
+struct options {
+    const char *file;
+    const char **overrides; /* NULL ends them */
+    size_t n_overrides;
+    int (*run)(const struct options *options); /* what to do; returns the exit status */
+};
+
+/* ---- faults, as lines ---- */
+
+/* "FILE:LINE: SETTING: what is wrong" */
+static const char *fault_line(const struct fault *fault, char *line, size_t size)
+{
+    snprintf(line, size, "%s: %s%s%s", fault->where, fault->setting ? fault->setting : "",
+             fault->setting ? ": " : "", fault->text);
+    return line;
+}
+
+static void print_fault(void *file, const struct fault *fault)
+{
+    char line[1024];
+
+    fprintf(file, "%s\n", fault_line(fault, line, sizeof(line)));
+}
+
+static void print_note(void *file, const struct fault *fault)
+{
+    char line[1024];
+
+    fprintf(file, "%s (a note, not a fault)\n", fault_line(fault, line, sizeof(line)));
+}
+
+static void log_fault(void *arg, const struct fault *fault)
+{
+    char line[1024];
+
+    (void)arg;
+    log_error("%s", fault_line(fault, line, sizeof(line)));
+}
+
+/* ---- -t and -T ---- */
+
+static int test(const struct options *options)
+{
+    struct faults faults = {.report = print_fault, .arg = stdout};
+    struct faults notes = {.report = print_note, .arg = stdout};
+    struct service *service;
+
+    if (service_load(options->file, options->overrides, &faults, &service) == 0) {
+        service_probe(service, &faults, &notes);
+        service_free(service);
+    }
+    if (faults.count > 0)
+        return EX_CONFIG;
+    printf("%s: ok\n", options->file);
+    return EX_OK;
+}
+
+static int dump(const struct options *options)
+{
+    struct faults faults = {.report = print_fault, .arg = stderr};
+    struct settings *settings;
+
+    if (settings_load(options->file, options->overrides, &faults, &settings) < 0)
+        return EX_CONFIG;
+    settings_print(settings, stdout);
+    settings_free(settings);
+    return EX_OK;
+}
+
+/* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
+
+static int serve_one(const struct service *service, int fd)
+{
+    size_t i = service_listener_of(service, fd);
+    struct client client = {.accepted_usec = now_usec()};
+    struct record record = {.end = END_CLOSED};
+
+    if (addr_peer(fd, &client.peer) < 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+        log_error("cannot serve the passed connection: %s", strerror(errno));
+        return EX_OSERR;
+    }
+    snprintf(client.listener, sizeof(client.listener), "%s", service->listen[i].name);
+    session_run(fd, &service->sessions[i], &record);
+    record_log(&client, &record);
+    return EX_OK;
+}
+
+/* ---- the daemon ---- */
+
+static void session(int fd, const void *arg, struct record *record)
+{
+    session_run(fd, arg, record);
+}
+
+static int load(const struct options *options, struct service **ret_service)
+{
+    struct faults faults = {.report = log_fault};
+
+    return service_load(options->file, options->overrides, &faults, ret_service);
+}
+
+/* Open the sockets of `service`, out of what `old` has, and make it the one in force. */
+static int take_over(struct service *service, struct listen_set *old)
+{
+    struct faults faults = {.report = log_fault};
+
+    if (service_listen(service, old, &faults) < 0)
+        return -1;
+    listen_replace(old, &service->sockets, service->listen);
+    log_open((enum log_target)service->settings->log_target, service->settings->log_level);
+    service_announce(service);
+    return 0;
+}
+
+/*
+ * The new generation is complete before the old one is touched; at any fault the old one serves
+ * on. Returns 0, or -1 with *ret_err when the server itself can serve no longer.
+ */
+static int reload(const struct options *options, struct service **service, struct server *server,
+                  struct err *ret_err)
+{
+    struct service *next = NULL;
+
+    sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+    if (load(options, &next) < 0 || take_over(next, &(*service)->sockets) < 0) {
+        service_free(next);
+        log_error("%s: not reloaded, the settings in force stay", options->file);
+        sd_notify(false, "READY=1\nSTATUS=Not reloaded: the settings in force stay");
+        return 0;
+    }
+    if (service_start(next, server, ret_err) < 0)
+        return -1;
+    service_free(*service);
+    *service = next;
+    log_info("%s: reloaded", options->file);
+    sd_notify(false, "READY=1\nSTATUS=Reloaded");
+    return 0;
+}
+
+/* Serve until something asks for the stop. Returns 0, or -1 with *ret_err. */
+static int run(const struct options *options, struct service **service, struct server *server,
+               struct err *ret_err)
+{
+    sd_notify(false, "READY=1\nSTATUS=Serving");
+    for (;;) {
+        switch (server_run(server, ret_err)) {
+        case SERVER_STOP:
+            return 0;
+        case SERVER_FAILED:
+            return -1;
+        case SERVER_RELOAD:
+            if (reload(options, service, server, ret_err) < 0)
+                return -1;
+        }
+    }
+}
+
+/* Our own sockets close before the drain: a client that comes now is better refused at once. */
+static void stop(struct service *service, struct server *server)
+{
+    uint64_t drain_usec = service->settings->drain_timeout_usec;
+
+    /* TimeoutStopSec= of the unit need not know what drain_timeout allows */
+    sd_notifyf(false, "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+               (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
+    log_info("stopping");
+    server_stop_accepting(server);
+    listen_close(&service->sockets);
+    server_drain(server);
+    log_info("stopped");
+}
+
+/* READY only once every socket listens; the teardown is the mirror of the start. */
+static int serve_all(const struct options *options, struct service **service,
+                     struct listen_set *inherited)
+{
+    struct server *server;
+    struct err err;
+    int status = EX_OK;
+
+    if (server_open(session, &server, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (take_over(*service, inherited) < 0) {
+        status = EX_UNAVAILABLE;
+    } else if (service_start(*service, server, &err) < 0 ||
+               run(options, service, server, &err) < 0) {
+        log_error("%s", err.text);
+        status = EX_OSERR;
+    }
+    if (status != EX_UNAVAILABLE)
+        stop(*service, server);
+    server_close(server);
+    return status;
+}
+
+static bool is_same_file(int a, int b)
+{
+    struct stat st_a, st_b;
+
+    return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
+           st_a.st_ino == st_b.st_ino;
+}
+
+/*
+ * The passed sockets come first, before any other descriptor is opened; then the settings, which
+ * say where the log goes; then the sockets, once the signals are ours.
+ */
+static int serve(const struct options *options)
+{
+    struct listen_set inherited = {.n = 0};
+    struct service *service;
+    struct err err;
+    int connected, status;
+
+    log_open(LOG_TARGET_AUTO, LOG_INFO);
+    if (listen_inherit(&inherited, &connected, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (connected >= 0 && is_same_file(STDERR_FILENO, connected)) { /* inetd */
+        log_forbid_stderr();
+        log_open(LOG_TARGET_JOURNAL, LOG_INFO);
+    }
+    if (load(options, &service) < 0) {
+        listen_close(&inherited);
+        return EX_CONFIG;
+    }
+    if (connected >= 0)
+        status = serve_one(service, connected);
+    else
+        status = serve_all(options, &service, &inherited);
+    listen_close(&inherited);
+    service_free(service);
+    log_close();
+    return status;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "Usage: echod [-c FILE] [-o NAME=VALUE]... [-t | -T]\n"
+    "Echo every byte back, over plaintext and TLS, one process per client.\n"
+    "\n"
+    "  -c, --config FILE        settings to read (" DEFAULT_FILE ")\n"
+    "  -o, --option NAME=VALUE  one setting that goes before the file's; may be repeated\n"
+    "  -t, --test               check the settings, certificates and keys, and exit\n"
+    "  -T, --dump               print the settings in force as a file, and exit\n"
+    "      --help               print this, and exit\n"
+    "      --version            print the version, and exit\n"
+    "\n"
+    "Exit status: 0, 64 usage, 69 cannot listen, 71 system, 78 settings.\n";
+
+static int print_usage(const struct options *options)
+{
+    (void)options;
+    fputs(usage, stdout);
+    return EX_OK;
+}
+
+static int print_version(const struct options *options)
+{
+    (void)options;
+    puts("echod " PACKAGE_VERSION);
+    return EX_OK;
+}
+
+static int print_usage_error(const struct options *options)
+{
+    (void)options;
+    fputs("Try 'echod --help'.\n", stderr);
+    return EX_USAGE;
+}
+
+/* options->overrides has room for one a word of the command line. */
+static void parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+                                          {"option", required_argument, NULL, 'o'},
+                                          {"test", no_argument, NULL, 't'},
+                                          {"dump", no_argument, NULL, 'T'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:o:tT", names, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options->file = optarg;
+            break;
+        case 'o':
+            options->overrides[options->n_overrides++] = optarg;
+            break;
+        case 't':
+            options->run = test;
+            break;
+        case 'T':
+            options->run = dump;
+            break;
+        case 'h':
+            options->run = print_usage;
+            return;
+        case 'v':
+            options->run = print_version;
+            return;
+        default:
+            options->run = print_usage_error;
+            return;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "echod: %s: no such argument\n", argv[optind]);
+        options->run = print_usage_error;
+    }
+}
+
+/* Whoever closed a standard descriptor must not find one of our sockets in its place. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.file = DEFAULT_FILE, .run = serve};
+    int status;
+
+    open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
+    if (!options.overrides)
+        return EX_OSERR;
+    parse_options(argc, argv, &options);
+    status = options.run(&options);
+    if (fflush(stdout) == EOF && status == EX_OK)
+        status = EX_IOERR;
+    free(options.overrides);
+    return status;
+}

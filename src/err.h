@@ -1,0 +1,43 @@
+/*
+ * err.h - how set-up code says what went wrong: one text, or one fault a setting.
+ *
+ * Three ranks of trouble hold in the whole program: a leaf returns it (here), the parent's loop
+ * logs it and goes on (log.h), and only main() ends the process.
+ */
+#ifndef ECHOD_ERR_H
+#define ECHOD_ERR_H
+
+/* The reason of one failure, in words for the person who reads the log. */
+struct err {
+    char text[512];
+};
+
+/*
+ * Fill ret_err with a printf-style text, cut to its size.
+ * Returns -1 always, so that a failing function can `return err_set(...)`.
+ */
+int err_set(struct err *ret_err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One thing that is wrong with one setting. All members are the reporter's; copy to keep. */
+struct fault {
+    const char *where;   /* "FILE:LINE", "-o", or NULL where the reporter does not know */
+    const char *setting; /* the name as the manual writes it, or NULL for the file itself */
+    const char *text;    /* what is wrong, without a full stop */
+};
+
+/* A place to report faults to: every one of them, not just the first. */
+struct faults {
+    void (*report)(void *arg, const struct fault *fault);
+    void *arg;
+    unsigned count; /* how many were reported through this sink */
+};
+
+/* Report a fault of `setting`, whose place in the file the sink knows better than the caller. */
+void fault(struct faults *faults, const char *setting, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with its place given. */
+void fault_at(struct faults *faults, const char *where, const char *setting, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * log.h - one line for the log, to the journal with native fields or to stderr as text.
+ *
+ * Logging never waits: a line that neither sink takes at once is counted, and the count is logged
+ * when lines pass again. sd_journal_send() is not used because it blocks for good once
+ * systemd-journald stalls; the journal's documented native protocol on a non-blocking socket
+ * (systemd.io/JOURNAL_NATIVE_PROTOCOL) does not.
+ *
+ * Every byte that is not printable ASCII leaves as \xNN, so that no peer can forge a line.
+ */
+#ifndef ECHOD_LOG_H
+#define ECHOD_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <syslog.h> /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG of RFC 5424 */
+
+enum log_target {
+    LOG_TARGET_AUTO, /* the journal when stderr is connected to it, else stderr */
+    LOG_TARGET_JOURNAL,
+    LOG_TARGET_STDERR,
+};
+
+/* One native field: an upper-case journal name and its value. */
+struct log_field {
+    const char *name;
+    const char *value;
+};
+
+/* A line held back while its like come too often; zero-initialise one for each kind of line. */
+struct throttle {
+    uint64_t open_again_usec;
+    unsigned long held;
+};
+
+/*
+ * Choose where lines go and the least urgent level that is logged (LOG_ERR..LOG_DEBUG). May be
+ * called again. Before the first call, lines of LOG_INFO and above go to stderr.
+ */
+void log_open(enum log_target target, int level);
+
+/* Before log_open(): keep every line off stderr, which is a client's socket (inetd). */
+void log_forbid_stderr(void);
+
+/* Close the journal's socket. */
+void log_close(void);
+
+/* Whether a line of this level would be logged: spares the work of making one that is not. */
+bool log_enabled(int level);
+
+/* Log one printf-style line. */
+void log_line(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, at most once in ten seconds for each throttle; the next one tells how many were held.
+ */
+void log_throttled(struct throttle *throttle, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Log an event with fields. The journal gets `message` and each field by its name; stderr gets the
+ * fields as `name=value`, in lower case and without the prefix ECHOD_; MESSAGE_ID stays out there.
+ */
+void log_event(int level, const char *message, const struct log_field *fields, size_t n_fields);
+
+#define log_error(...) log_line(LOG_ERR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
+#define log_notice(...) log_line(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+#endif

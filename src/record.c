@@ -1,0 +1,119 @@
+/* record.c - the one line that every client leaves in the log. */
+#include "record.h"
+
+#include "deadline.h"
+#include "log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/*
+ * One row an end: its word, level and message ID, and how the sentence about the client goes on.
+ * The IDs are random 128-bit values (sd-id128(3)); they are part of the contract and never change.
+ */
+static const struct {
+    const char *name;
+    int level;
+    const char *message_id;
+    const char *sentence;
+} kinds[END_COUNT] = {
+    [END_CRASHED] = {"crashed", LOG_ERR, "2500dee694f24deb9dd0117cec1da8cd", "lost its process"},
+    [END_CLOSED] = {"closed", LOG_INFO, "532dba74a6f446029ab3b9c9cbd4eb38", "closed"},
+    [END_TRUNCATED] = {"truncated", LOG_INFO, "97fe59d3d5c04c53bcc3f83f49ea4921",
+                       "closed without close_notify"},
+    [END_PROBE] = {"probe", LOG_DEBUG, "b741e8329ea8413e9683b50e652b13c7", "left without a byte"},
+    [END_RESET] = {"reset", LOG_INFO, "3d3ba18ef3a2491c82eca09e6353d8ad", "broke the connection"},
+    [END_IDLE] = {"idle", LOG_INFO, "9c7033a4c2ca49928fef6e821f25f045", "was idle for too long"},
+    [END_HANDSHAKE_TIMEOUT] = {"handshake_timeout", LOG_INFO, "b8ef436e5d6543aeb4b297ea49fca967",
+                               "did not finish the TLS handshake in time"},
+    [END_SESSION_TIMEOUT] = {"session_timeout", LOG_INFO, "d58bb35cc3d5480d849512e29a06fb05",
+                             "reached the end of its session time"},
+    [END_MAX_BYTES] = {"max_bytes", LOG_INFO, "72f8e768e6a84794b29df4285050f6b3",
+                       "sent more bytes than it may"},
+    [END_TLS_ERROR] = {"tls_error", LOG_INFO, "161eaa4be28045b5ab8e6a855f3d2264", "failed in TLS"},
+    [END_DRAINED] = {"drained", LOG_NOTICE, "13b2ee5fdde4441b900e5c7eda2152b8",
+                     "was cut when the drain ran out of time"},
+};
+
+static bool known(int end)
+{
+    return end >= 0 && end < END_COUNT;
+}
+
+const char *end_name(int end)
+{
+    return kinds[known(end) ? end : END_CRASHED].name;
+}
+
+void record_tame(struct record *record)
+{
+    if (!known(record->end))
+        record->end = END_CRASHED;
+    record->tls.version[sizeof(record->tls.version) - 1] = '\0';
+    record->tls.cipher[sizeof(record->tls.cipher) - 1] = '\0';
+    record->tls.group[sizeof(record->tls.group) - 1] = '\0';
+    record->tls.sni[sizeof(record->tls.sni) - 1] = '\0';
+    record->tls.alpn[sizeof(record->tls.alpn) - 1] = '\0';
+    record->error[sizeof(record->error) - 1] = '\0';
+}
+
+#define FIELDS_MAX 20
+#define NUMBER_MAX 24
+
+/* The fields of one record; those without a value are left out. */
+struct fields {
+    size_t n;
+    struct log_field field[FIELDS_MAX];
+    char number[FIELDS_MAX][NUMBER_MAX];
+};
+
+static void add_text(struct fields *fields, const char *name, const char *value)
+{
+    if (value[0] != '\0')
+        fields->field[fields->n++] = (struct log_field){.name = name, .value = value};
+}
+
+static void add_number(struct fields *fields, const char *name, uint64_t value)
+{
+    char *text = fields->number[fields->n];
+
+    snprintf(text, NUMBER_MAX, "%" PRIu64, value);
+    add_text(fields, name, text);
+}
+
+static void add_tls(struct fields *fields, const struct tls_facts *tls)
+{
+    if (tls->version[0] == '\0')
+        return;
+    add_text(fields, "ECHOD_TLS_VERSION", tls->version);
+    add_text(fields, "ECHOD_TLS_CIPHER", tls->cipher);
+    add_text(fields, "ECHOD_TLS_GROUP", tls->group);
+    add_text(fields, "ECHOD_TLS_RESUMED", tls->resumed ? "1" : "0");
+    add_text(fields, "ECHOD_TLS_SNI", tls->sni);
+    add_text(fields, "ECHOD_TLS_ALPN", tls->alpn);
+}
+
+void record_log(const struct client *client, const struct record *record)
+{
+    char host[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX], message[512];
+    struct fields fields = {.n = 0};
+    int level = kinds[record->end].level;
+
+    if (!log_enabled(level))
+        return;
+    add_text(&fields, "MESSAGE_ID", kinds[record->end].message_id);
+    add_text(&fields, "ECHOD_END", kinds[record->end].name);
+    add_text(&fields, "ECHOD_LISTENER", client->listener);
+    add_text(&fields, "ECHOD_CLIENT", addr_host(&client->peer, host));
+    if (addr_port(&client->peer) != 0)
+        add_number(&fields, "ECHOD_CLIENT_PORT", addr_port(&client->peer));
+    add_number(&fields, "ECHOD_BYTES_IN", record->bytes_in);
+    add_number(&fields, "ECHOD_BYTES_OUT", record->bytes_out);
+    add_number(&fields, "ECHOD_DURATION_USEC", now_usec() - client->accepted_usec);
+    add_tls(&fields, &record->tls);
+    add_text(&fields, "ECHOD_ERROR", record->error);
+    snprintf(message, sizeof(message), "%s: client %s %s%s%s, %" PRIu64 " bytes echoed",
+             client->listener, addr_format(&client->peer, peer), kinds[record->end].sentence,
+             record->error[0] ? ": " : "", record->error, record->bytes_out);
+    log_event(level, message, fields.field, fields.n);
+}

@@ -1,0 +1,68 @@
+/*
+ * record.h - what became of one client: the one line that every client leaves in the log.
+ */
+#ifndef ECHOD_RECORD_H
+#define ECHOD_RECORD_H
+
+#include "addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a client ended, ECHOD_END. The first is what holds until its process says otherwise. */
+enum end {
+    END_CRASHED,           /* the process died without a word */
+    END_CLOSED,            /* everything echoed, both sides closed in order */
+    END_TRUNCATED,         /* TLS: the peer closed without close_notify (RFC 8446, 6.1) */
+    END_PROBE,             /* the peer left without having sent a byte */
+    END_RESET,             /* the connection broke: RST, timeout, unreachable */
+    END_IDLE,              /* idle_timeout: nothing moved in either direction */
+    END_HANDSHAKE_TIMEOUT, /* the TLS handshake was not done in time */
+    END_SESSION_TIMEOUT,   /* session_timeout */
+    END_MAX_BYTES,         /* the peer sent more than max_bytes */
+    END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
+    END_DRAINED,           /* cut when drain_timeout ran out on stop */
+    END_COUNT
+};
+
+/* What TLS agreed on; empty texts without TLS or before the handshake is done. */
+struct tls_facts {
+    char version[16];
+    char cipher[64];
+    char group[32];
+    char sni[256];
+    char alpn[64];
+    bool resumed;
+};
+
+/* What the client's process says. In shared memory: the child writes, the parent reads it after. */
+struct record {
+    int end; /* enum end */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    struct tls_facts tls;
+    char error[160]; /* the reason in words where end is not END_CLOSED; may be empty */
+};
+
+#define LISTENER_NAME_MAX 64
+
+/* What is known of the client without asking its process. */
+struct client {
+    char listener[LISTENER_NAME_MAX];
+    struct addr peer;
+    uint64_t accepted_usec;
+};
+
+/* The word for an enum end as ECHOD_END has it, "closed"; "crashed" for a value out of range. */
+const char *end_name(int end);
+
+/*
+ * Make a record that a child wrote safe to read, whatever it wrote: every text ends inside its
+ * array and `end` is a member of the enum.
+ */
+void record_tame(struct record *record);
+
+/* Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. */
+void record_log(const struct client *client, const struct record *record);
+
+#endif

@@ -1,0 +1,85 @@
+/* session.c - one client from start to end. */
+#include "session.h"
+
+#include "echo.h"
+#include "stream.h"
+#include "tls.h"
+
+#include <stdio.h>
+
+/* How long the peer gets to end its side after we have ended ours. */
+#define CLOSE_GRACE_USEC (1 * USEC_PER_SEC)
+/* How long the last bytes get to reach a peer that is slow to read, with no idle_timeout to say. */
+#define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
+
+/* Returns END_CLOSED when the stream is ready for data, else how the client ended. */
+static enum end handshake(struct stream *stream, deadline_t deadline)
+{
+    for (;;) {
+        enum stream_status status = stream_handshake(stream);
+
+        if (status == STREAM_OK)
+            return END_CLOSED;
+        if (status == STREAM_FAILED)
+            return stream->end;
+        if (!stream_wait(stream, stream_wants(status), deadline))
+            return END_HANDSHAKE_TIMEOUT;
+    }
+}
+
+/* close_notify and FIN; a full pipe may delay the former. */
+static void finish(struct stream *stream)
+{
+    deadline_t deadline = deadline_in(CLOSE_GRACE_USEC);
+    enum stream_status status;
+
+    do
+        status = stream_finish(stream);
+    while (stream_wants(status) != 0 && stream_wait(stream, stream_wants(status), deadline));
+}
+
+/* Everything that was read has been written: what the kernel still holds is worth waiting for. */
+static bool in_order(enum end end)
+{
+    return end == END_CLOSED || end == END_TRUNCATED || end == END_MAX_BYTES;
+}
+
+static enum end converse(struct stream *stream, const struct session_params *params,
+                         struct record *record)
+{
+    deadline_t session = deadline_in(params->session_usec);
+    deadline_t handshake_end = deadline_in(params->handshake_usec);
+    const struct echo_limits limits = {
+        .idle_usec = params->idle_usec, .deadline = session, .max_bytes = params->max_bytes};
+    enum end end;
+
+    if (params->tls && tls_accept(stream, params->tls) < 0)
+        return END_TLS_ERROR;
+    end = handshake(stream, handshake_end < session ? handshake_end : session);
+    if (end != END_CLOSED)
+        return end;
+    tls_describe(stream, &record->tls);
+    end = echo_run(stream, &limits, record);
+    if (in_order(end))
+        finish(stream);
+    return end;
+}
+
+static bool peer_left(enum end end)
+{
+    return end == END_CLOSED || end == END_TRUNCATED || end == END_RESET || end == END_TLS_ERROR;
+}
+
+void session_run(int fd, const struct session_params *params, struct record *record)
+{
+    struct stream stream;
+    uint64_t linger;
+    enum end end;
+
+    stream_open(&stream, fd);
+    end = converse(&stream, params, record);
+    linger = params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? linger : 0);
+    record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
+    snprintf(record->error, sizeof(record->error), "%s", stream.error);
+}

@@ -1,0 +1,28 @@
+/*
+ * session.h - one client from start to end; the whole life of a child process.
+ */
+#ifndef ECHOD_SESSION_H
+#define ECHOD_SESSION_H
+
+#include "record.h"
+
+#include <stdint.h>
+
+struct tls_server;
+
+/* What one listener asks of its clients. Times in microseconds, 0 = no limit. */
+struct session_params {
+    struct tls_server *tls; /* NULL for plaintext; borrowed */
+    uint64_t handshake_usec;
+    uint64_t idle_usec;
+    uint64_t session_usec;
+    uint64_t max_bytes;
+};
+
+/*
+ * Serve the client on `fd`, a connected stream socket that is non-blocking; closes it. Blocks until
+ * the client is served or a limit ends it, and fills in the record, which the caller zeroed.
+ */
+void session_run(int fd, const struct session_params *params, struct record *record);
+
+#endif

@@ -1,0 +1,444 @@
+/* settings.c - the settings: read, overridden, checked and written back. */
+#include "settings.h"
+
+#include "settings_value.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NAME_LIMIT 256
+#define WHERE_LIMIT 4200
+
+/* The parsed file: texts point into it, and it knows the line of each setting. */
+struct settings_source {
+    config_t config;
+    const char *path;
+};
+
+/* A walk over groups of the file, into one struct. */
+struct walk {
+    const struct settings_source *source;
+    struct faults *faults;
+    const struct table *tables[2]; /* that the names may come from; the second may be NULL */
+    void *bases[2];                /* the struct that each table fills */
+};
+
+/* ---- places ---- */
+
+static const char *place(const struct settings_source *source, const config_setting_t *setting,
+                         char *text, size_t size)
+{
+    const char *file = config_setting_source_file(setting);
+    unsigned line = config_setting_source_line(setting);
+
+    if (config_setting_is_root(setting))
+        snprintf(text, size, "%s:1", source->path);
+    else if (line == 0)
+        snprintf(text, size, "-o");
+    else
+        snprintf(text, size, "%s:%u", file ? file : source->path, line);
+    return text;
+}
+
+static config_setting_t *listener_group(const struct settings_source *source, size_t listener)
+{
+    config_setting_t *root = config_root_setting(&source->config);
+    config_setting_t *list = config_setting_get_member(root, "listeners");
+
+    return list ? config_setting_get_elem(list, (unsigned)listener) : root;
+}
+
+/* config_setting_lookup() of libconfig 1.5 takes its path apart in place. */
+static config_setting_t *lookup(config_setting_t *group, const char *name)
+{
+    char path[NAME_LIMIT];
+
+    snprintf(path, sizeof(path), "%s", name);
+    return config_setting_lookup(group, path);
+}
+
+static const config_setting_t *find_given(const struct settings_source *source, size_t listener,
+                                          const char *name)
+{
+    config_setting_t *group = listener_group(source, listener);
+    config_setting_t *given = lookup(group, name);
+
+    if (!given)
+        given = lookup(config_root_setting(&source->config), name);
+    return given ? given : group;
+}
+
+const char *settings_where(const struct settings *settings, size_t listener, const char *name,
+                           char *text, size_t size)
+{
+    return place(settings->source, find_given(settings->source, listener, name), text, size);
+}
+
+/* ---- values ---- */
+
+static void apply_value(const struct walk *walk, const struct setting *row,
+                        const config_setting_t *value, void *base)
+{
+    char where[WHERE_LIMIT];
+    struct err err;
+
+    if (value_store(row, value, base, &err) < 0)
+        fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
+                 err.text);
+}
+
+static void apply_defaults(const struct table *table, void *base)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct setting *row = &table->rows[i];
+        struct err err;
+        config_t scratch;
+
+        config_init(&scratch);
+        if (row->kind == KIND_STRING) /* the text must outlive the scratch */
+            *(const char **)((char *)base + row->offset) = row->initial;
+        else
+            value_store(row, value_parse(row, row->initial, &scratch), base, &err);
+        config_destroy(&scratch);
+    }
+}
+
+static void copy_scalar(const config_setting_t *from, config_setting_t *to)
+{
+    switch (config_setting_type(from)) {
+    case CONFIG_TYPE_BOOL:
+        config_setting_set_bool(to, config_setting_get_bool(from));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        config_setting_set_float(to, config_setting_get_float(from));
+        break;
+    case CONFIG_TYPE_STRING:
+        config_setting_set_string(to, config_setting_get_string(from));
+        break;
+    default:
+        config_setting_set_int64(to, config_setting_get_int64(from));
+        break;
+    }
+}
+
+/*
+ * Split "listeners.[1].tls.key" into the group that the file has for listeners.[1], or the root,
+ * and the setting's own name. Returns NULL when there is no such listener.
+ */
+static config_setting_t *split_path(config_setting_t *root, char *path, const char **ret_name)
+{
+    char *end = strstr(path, "].");
+
+    if (strncmp(path, "listeners.[", 11) != 0 || !end) {
+        *ret_name = path;
+        return root;
+    }
+    *ret_name = end + 2;
+    end[1] = '\0';
+    return lookup(root, path);
+}
+
+/* Put the value where the file would have it, in place of what is there. */
+static bool plant(config_setting_t *group, char *name, const config_setting_t *value)
+{
+    char *dot = strchr(name, '.');
+    int type = config_setting_type(value);
+    config_setting_t *planted;
+
+    if (dot) {
+        *dot = '\0';
+        planted = config_setting_get_member(group, name);
+        if (!planted)
+            planted = config_setting_add(group, name, CONFIG_TYPE_GROUP);
+        return planted && config_setting_is_group(planted) && plant(planted, dot + 1, value);
+    }
+    config_setting_remove(group, name);
+    planted = config_setting_add(group, name, type == CONFIG_TYPE_INT ? CONFIG_TYPE_INT64 : type);
+    if (planted)
+        copy_scalar(value, planted);
+    return planted != NULL;
+}
+
+static const struct setting *find_row(const char *name)
+{
+    const struct setting *row = table_find(&listener_table, name);
+
+    return row ? row : table_find(&global_table, name);
+}
+
+static void unknown_name(struct faults *faults, const char *where, const char *name)
+{
+    const struct table *const tables[] = {&listener_table, &global_table};
+    const char *nearest = table_nearest(tables, 2, name);
+
+    if (nearest)
+        fault_at(faults, where, name, "no such setting; did you mean %s?", nearest);
+    else
+        fault_at(faults, where, name, "no such setting");
+}
+
+/* Change the tree of the file as one -o NAME=VALUE says: the walk then checks it like the rest. */
+static void override_one(config_t *config, const char *text, struct faults *faults)
+{
+    char path[NAME_LIMIT];
+    const char *equals = strchr(text, '='), *name;
+    const struct setting *row;
+    config_setting_t *group, *value;
+    config_t scratch;
+
+    if (!equals || equals == text || (size_t)(equals - text) >= sizeof(path)) {
+        fault_at(faults, "-o", NULL, "\"%s\" is not NAME=VALUE", text);
+        return;
+    }
+    snprintf(path, sizeof(path), "%.*s", (int)(equals - text), text);
+    group = split_path(config_root_setting(config), path, &name);
+    row = find_row(name);
+    if (!group || !config_setting_is_group(group) || !row) {
+        if (row)
+            fault_at(faults, "-o", name, "the file has no %s", path);
+        else
+            unknown_name(faults, "-o", name);
+        return;
+    }
+    config_init(&scratch);
+    value = value_parse(row, equals + 1, &scratch);
+    if (!value)
+        fault_at(faults, "-o", name, "\"%s\" is no single value", equals + 1);
+    else if (!plant(group, path + (name - path), value))
+        fault_at(faults, "-o", name, "cannot be set: the file gives it another form");
+    config_destroy(&scratch);
+}
+
+/* ---- the walk ---- */
+
+static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix);
+
+static bool is_group_name(const struct walk *walk, const char *name)
+{
+    return table_has_group(walk->tables[0], name) ||
+           (walk->tables[1] && table_has_group(walk->tables[1], name));
+}
+
+static void walk_member(const struct walk *walk, const config_setting_t *member, const char *name)
+{
+    char where[WHERE_LIMIT];
+
+    for (size_t i = 0; i < 2 && walk->tables[i]; i++) {
+        const struct setting *row = table_find(walk->tables[i], name);
+
+        if (row) {
+            apply_value(walk, row, member, walk->bases[i]);
+            return;
+        }
+    }
+    place(walk->source, member, where, sizeof(where));
+    if (is_group_name(walk, name) && config_setting_is_group(member))
+        walk_group(walk, member, name);
+    else if (is_group_name(walk, name))
+        fault_at(walk->faults, where, name, "must be a group, and is %s", value_type(member));
+    else if (find_row(name))
+        fault_at(walk->faults, where, name, "is of the whole daemon, not of one listener");
+    else
+        unknown_name(walk->faults, where, name);
+}
+
+static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix)
+{
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
+        char name[NAME_LIMIT];
+
+        snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "." : "",
+                 config_setting_name(member));
+        if (strcmp(name, "listeners") != 0 || !config_setting_is_root(group))
+            walk_member(walk, member, name);
+    }
+}
+
+/* One listener for each group of the list, each beginning as the top level says. */
+static void walk_listeners(const struct settings_source *source, struct settings *settings,
+                           const struct listener_settings *base, struct faults *faults)
+{
+    const config_setting_t *list =
+        config_setting_get_member(config_root_setting(&source->config), "listeners");
+
+    for (size_t i = 0; i < settings->n_listeners; i++) {
+        settings->listeners[i] = *base;
+        if (list) {
+            const config_setting_t *group = config_setting_get_elem(list, (unsigned)i);
+            const struct walk walk = {
+                source, faults, {&listener_table, NULL}, {&settings->listeners[i], NULL}};
+            char where[WHERE_LIMIT];
+
+            if (config_setting_is_group(group))
+                walk_group(&walk, group, "");
+            else
+                fault_at(faults, place(source, group, where, sizeof(where)), "listeners",
+                         "every element must be a group, and this is %s", value_type(group));
+        }
+    }
+}
+
+static size_t count_listeners(const struct settings_source *source, struct faults *faults)
+{
+    const config_setting_t *list =
+        config_setting_get_member(config_root_setting(&source->config), "listeners");
+    char where[WHERE_LIMIT];
+
+    if (!list)
+        return 1;
+    if (config_setting_is_list(list) && config_setting_length(list) > 0)
+        return (size_t)config_setting_length(list);
+    fault_at(faults, place(source, list, where, sizeof(where)), "listeners",
+             "must be a list of at least one group: ( { ... }, { ... } )");
+    return 0;
+}
+
+/* ---- contradictions between settings ---- */
+
+static void check_tls(const struct settings *settings, size_t i, struct faults *faults)
+{
+    const struct listener_settings *listener = &settings->listeners[i];
+    const struct tls_params *tls = &listener->tls;
+    char where[WHERE_LIMIT];
+
+    settings_where(settings, i, "tls.enabled", where, sizeof(where));
+    if (listener->tls_enabled && !tls->certificate)
+        fault_at(faults, where, "tls.certificate", "is missing, and TLS is enabled");
+    if (listener->tls_enabled && !tls->key)
+        fault_at(faults, where, "tls.key", "is missing, and TLS is enabled");
+    if (tls->max_version != TLS_NEWEST &&
+        (tls->min_version == TLS_NEWEST || tls->min_version > tls->max_version))
+        fault_at(faults, settings_where(settings, i, "tls.max_version", where, sizeof(where)),
+                 "tls.max_version", "is older than tls.min_version");
+}
+
+static bool same_socket(const struct listen_params *a, const struct listen_params *b)
+{
+    bool is_unix = strncmp(a->host, "unix:", 5) == 0;
+
+    return strcmp(a->host, b->host) == 0 && (is_unix || (a->port == b->port && a->port != 0)) &&
+           !(a->reuse_port && b->reuse_port);
+}
+
+static void check_against_others(const struct settings *settings, size_t i, struct faults *faults)
+{
+    const struct listen_params *mine = &settings->listeners[i].listen;
+    char where[WHERE_LIMIT], other[WHERE_LIMIT];
+
+    for (size_t j = 0; j < i; j++) {
+        const struct listen_params *theirs = &settings->listeners[j].listen;
+
+        if (strcmp(mine->name, theirs->name) == 0)
+            fault_at(faults, settings_where(settings, i, "name", where, sizeof(where)), "name",
+                     "\"%s\" is the name of the listener at %s as well; give each its own",
+                     mine->name, settings_where(settings, j, "name", other, sizeof(other)));
+        if (same_socket(mine, theirs))
+            fault_at(faults, settings_where(settings, i, "port", where, sizeof(where)), "port",
+                     "the listener at %s has the same host and port",
+                     settings_where(settings, j, "port", other, sizeof(other)));
+    }
+}
+
+/* ---- the whole ---- */
+
+/* libconfig 1.5 ends the process when it is made to read a directory. */
+static int read_file(config_t *config, const char *path, struct faults *faults)
+{
+    char copy[WHERE_LIMIT], where[WHERE_LIMIT];
+    struct stat st;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    config_set_include_dir(config, dirname(copy));
+    if (stat(path, &st) < 0 || S_ISDIR(st.st_mode)) {
+        fault_at(faults, path, NULL, "cannot read it: %s",
+                 strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
+        return -1;
+    }
+    errno = 0;
+    if (config_read_file(config, path) == CONFIG_TRUE)
+        return 0;
+    if (config_error_type(config) == CONFIG_ERR_FILE_IO) {
+        fault_at(faults, path, NULL, "cannot read it: %s", strerror(errno ? errno : EIO));
+        return -1;
+    }
+    snprintf(where, sizeof(where), "%s:%d",
+             config_error_file(config) ? config_error_file(config) : path,
+             config_error_line(config));
+    fault_at(faults, where, NULL, "%s", config_error_text(config));
+    return -1;
+}
+
+static void fill(struct settings *settings, struct faults *faults)
+{
+    struct settings_source *source = settings->source;
+    struct listener_settings base;
+    const struct walk walk = {source, faults, {&global_table, &listener_table}, {settings, &base}};
+
+    apply_defaults(&global_table, settings);
+    memset(&base, 0, sizeof(base));
+    apply_defaults(&listener_table, &base);
+    walk_group(&walk, config_root_setting(&source->config), "");
+    settings->n_listeners = count_listeners(source, faults);
+    settings->listeners = calloc(settings->n_listeners, sizeof(base));
+    if (settings->listeners)
+        walk_listeners(source, settings, &base, faults);
+    else if (settings->n_listeners > 0)
+        fault_at(faults, source->path, NULL, "cannot read it: %s", strerror(ENOMEM));
+}
+
+static struct settings *new_settings(const char *path)
+{
+    struct settings *settings = calloc(1, sizeof(*settings));
+    struct settings_source *source = calloc(1, sizeof(*source));
+
+    if (settings && source) {
+        config_init(&source->config);
+        source->path = path;
+        settings->source = source;
+        return settings;
+    }
+    free(settings);
+    free(source);
+    return NULL;
+}
+
+int settings_load(const char *path, const char *const *overrides, struct faults *faults,
+                  struct settings **ret_settings)
+{
+    unsigned before = faults->count;
+    struct settings *settings = new_settings(path);
+
+    if (!settings) {
+        fault_at(faults, path, NULL, "cannot read it: %s", strerror(ENOMEM));
+        return -1;
+    }
+    if (read_file(&settings->source->config, path, faults) == 0) {
+        for (; *overrides; overrides++)
+            override_one(&settings->source->config, *overrides, faults);
+        fill(settings, faults);
+    }
+    for (size_t i = 0; i < settings->n_listeners && faults->count == before; i++) {
+        check_tls(settings, i, faults);
+        check_against_others(settings, i, faults);
+    }
+    if (faults->count != before) {
+        settings_free(settings);
+        return -1;
+    }
+    *ret_settings = settings;
+    return 0;
+}
+
+void settings_free(struct settings *settings)
+{
+    if (!settings)
+        return;
+    config_destroy(&settings->source->config);
+    free(settings->source);
+    free(settings->listeners);
+    free(settings);
+}

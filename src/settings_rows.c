@@ -1,0 +1,189 @@
+/* settings_rows.c - the tables: one row is one setting. */
+#include "settings_rows.h"
+
+#include "board.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const struct choice log_targets[] = {
+    {"auto", LOG_TARGET_AUTO},
+    {"journal", LOG_TARGET_JOURNAL},
+    {"stderr", LOG_TARGET_STDERR},
+    {NULL, 0},
+};
+
+static const struct choice log_levels[] = {
+    {"error", LOG_ERR}, {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+    {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
+};
+
+static const struct choice tls_versions[] = {
+    {"TLSv1", TLS_V1_0},   {"TLSv1.1", TLS_V1_1},  {"TLSv1.2", TLS_V1_2},
+    {"TLSv1.3", TLS_V1_3}, {"newest", TLS_NEWEST}, {NULL, 0},
+};
+
+#define FIELD(type, field) (((type *)0)->field)
+
+/* A row's kind is the type of its field, so that the two cannot disagree. */
+#define KIND_OF(type, field)                                                                       \
+    _Generic(FIELD(type, field), bool                                                              \
+             : KIND_BOOL, int                                                                      \
+             : KIND_INT, int64_t                                                                   \
+             : KIND_BYTES, uint64_t                                                                \
+             : KIND_SECONDS, const char *                                                          \
+             : KIND_STRING)
+
+#define PLACE(type, name_, field) .name = name_, .offset = offsetof(type, field)
+#define ROW(type, name, field, initial_, min_, max_, help_)                                        \
+    {                                                                                              \
+        PLACE(type, name, field), .kind = KIND_OF(type, field), .initial = initial_, .min = min_,  \
+                                  .max = max_, .help = help_                                       \
+    }
+#define CHOICE(type, name, field, initial_, choices_, help_)                                       \
+    {                                                                                              \
+        PLACE(type, name, field), .kind = KIND_CHOICE, .initial = initial_, .choices = choices_,   \
+                                  .help = help_                                                    \
+    }
+
+#define GLOBAL(...) ROW(struct settings, __VA_ARGS__)
+#define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
+
+#define DAY 86400
+#define PATH_LIMIT 4095
+#define LIST_LIMIT 4095
+#define BYTES_LIMIT 9e15 /* exact in a double */
+
+static const struct setting global_rows[] = {
+    GLOBAL("max_clients", max_clients, "1000", 1, BOARD_SLOTS,
+           "Clients at a time, all listeners together; more wait in the backlog."),
+    GLOBAL("drain_timeout", drain_timeout_usec, "30", 0, DAY,
+           "Seconds that clients get to finish on stop; 0 means as long as they take."),
+    CHOICE(struct settings, "log.target", log_target, "auto", log_targets,
+           "Where the log goes: auto, journal or stderr; auto is the journal under systemd."),
+    CHOICE(struct settings, "log.level", log_level, "info", log_levels,
+           "The least urgent lines that are logged: error, warning, notice, info or debug."),
+};
+
+static const struct setting listener_rows[] = {
+    LISTENER("name", listen.name, "echo", 1, LISTENER_NAME_MAX - 1,
+             "Names the listener in the log; matches a socket unit's FileDescriptorName=."),
+    LISTENER("host", listen.host, "localhost", 1, 255,
+             "Name or address to listen on, \"*\" for all of them, or \"unix:PATH\"."),
+    LISTENER("port", listen.port, "7", 0, 65535,
+             "TCP port; 0 takes any free one, which the log then names."),
+    LISTENER("backlog", listen.backlog, "511", 1, 65535,
+             "Connections that may wait to be accepted; net.core.somaxconn is the upper limit."),
+    LISTENER("reuse", listen.reuse, "true", 0, 0,
+             "Take the port again at once after a stop (SO_REUSEADDR)."),
+    LISTENER("reuse_port", listen.reuse_port, "false", 0, 0,
+             "Share the port with other processes of this user (SO_REUSEPORT)."),
+    LISTENER("nodelay", listen.nodelay, "true", 0, 0, "Send small answers at once (TCP_NODELAY)."),
+    LISTENER("keepalive", listen.keepalive_sec, "0", 0, 32767,
+             "Seconds of silence before TCP probes the peer (SO_KEEPALIVE); 0 is off."),
+    LISTENER("handshake_timeout", handshake_timeout_usec, "10", 0, DAY,
+             "Seconds for the whole TLS handshake; 0 means no limit."),
+    LISTENER("idle_timeout", idle_timeout_usec, "300", 0, DAY,
+             "Seconds without a byte in either direction before a client is closed; 0 = never."),
+    LISTENER("session_timeout", session_timeout_usec, "0", 0, 365.0 * DAY,
+             "Seconds that a client may stay in all; 0 means no limit."),
+    LISTENER("max_bytes", max_bytes, "0", 0, BYTES_LIMIT,
+             "Bytes that a client may send; 0 means no limit."),
+    LISTENER("tls.enabled", tls_enabled, "false", 0, 0, "Speak TLS from the first byte."),
+    LISTENER("tls.certificate", tls.certificate, NULL, 1, PATH_LIMIT,
+             "PEM file with the certificate, then its issuers."),
+    LISTENER("tls.key", tls.key, NULL, 1, PATH_LIMIT,
+             "PEM file with the certificate's private key, not encrypted."),
+    CHOICE(struct listener_settings, "tls.min_version", tls.min_version, "TLSv1.2", tls_versions,
+           "Oldest version spoken; before TLSv1.2 it also needs ciphers with @SECLEVEL=0."),
+    CHOICE(struct listener_settings, "tls.max_version", tls.max_version, "newest", tls_versions,
+           "Newest version spoken: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3 or newest."),
+    LISTENER("tls.ciphers", tls.ciphers, "ECDHE+AESGCM:ECDHE+CHACHA20", 1, LIST_LIMIT,
+             "Ciphers of TLS 1.2 and older, as in openssl-ciphers(1), the best first."),
+    LISTENER("tls.ciphersuites", tls.ciphersuites, NULL, 1, LIST_LIMIT,
+             "Cipher suites of TLS 1.3, divided by colons; left out, OpenSSL's."),
+    LISTENER("tls.groups", tls.groups, NULL, 1, LIST_LIMIT,
+             "Key exchange groups, divided by colons; left out, OpenSSL's."),
+    LISTENER("tls.tickets", tls.tickets, "2", 0, 16,
+             "Session tickets sent after a handshake; 0 means that no session resumes."),
+    LISTENER("tls.ticket_lifetime", tls.ticket_usec, "7200", 1, 7 * DAY,
+             "Seconds for which a ticket resumes its session; RFC 8446 allows a week."),
+};
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+const struct table global_table = {global_rows, COUNT(global_rows)};
+const struct table listener_table = {listener_rows, COUNT(listener_rows)};
+
+const struct setting *table_find(const struct table *table, const char *name)
+{
+    for (size_t i = 0; i < table->n; i++)
+        if (strcmp(table->rows[i].name, name) == 0)
+            return &table->rows[i];
+    return NULL;
+}
+
+bool table_has_group(const struct table *table, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < table->n; i++)
+        if (strncmp(table->rows[i].name, name, length) == 0 && table->rows[i].name[length] == '.')
+            return true;
+    return false;
+}
+
+#define WORD_LIMIT 63
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Levenshtein's edit distance of two words, the rest of long ones left out. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[WORD_LIMIT + 1], n_a = smaller(strlen(a), WORD_LIMIT),
+                                n_b = smaller(strlen(b), WORD_LIMIT);
+
+    for (size_t j = 0; j <= n_b; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_a; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= n_b; j++) {
+            size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = smaller(substitute, smaller(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[n_b];
+}
+
+/* Of the full name or of its last part alone: "certificate" at the top level is tls.certificate. */
+static size_t name_distance(const char *row, const char *name)
+{
+    const char *last = strrchr(row, '.');
+
+    return smaller(distance(row, name), last ? distance(last + 1, name) : SIZE_MAX);
+}
+
+const char *table_nearest(const struct table *const *tables, size_t n, const char *name)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(name) / 3 + 2; /* farther away than this is no misspelling */
+
+    for (size_t t = 0; t < n; t++) {
+        for (size_t i = 0; i < tables[t]->n; i++) {
+            size_t d = name_distance(tables[t]->rows[i].name, name);
+
+            if (d < best) {
+                best = d;
+                nearest = tables[t]->rows[i].name;
+            }
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,29 @@
+/*
+ * settings_value.h - one value of the file against one row of the tables. Private to the settings
+ * modules.
+ */
+#ifndef ECHOD_SETTINGS_VALUE_H
+#define ECHOD_SETTINGS_VALUE_H
+
+#include "settings_rows.h"
+
+#include <libconfig.h>
+
+/* What a value is, in words: "a whole number". */
+const char *value_type(const config_setting_t *value);
+
+/*
+ * Store a value in the row's field of `base`, if it has the row's type and lies in its range.
+ * Returns 0, or -1 with what is wrong in *ret_err. A text stays the value's own.
+ */
+int value_store(const struct setting *row, const config_setting_t *value, void *base,
+                struct err *ret_err);
+
+/*
+ * Parse the text of one value, as a default or -o has it, into an empty config. The text of a
+ * setting that is a text needs no quotes. Returns the config's own value, or NULL when `text` is
+ * no single value.
+ */
+config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch);
+
+#endif

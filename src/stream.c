@@ -1,0 +1,155 @@
+/* stream.c - a byte channel that never blocks: the plain socket, and what all kinds share. */
+#include "stream.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static enum stream_status failed(struct stream *stream)
+{
+    stream->end = END_RESET;
+    snprintf(stream->error, sizeof(stream->error), "%s", strerror(errno));
+    return STREAM_FAILED;
+}
+
+static enum stream_status plain_read(struct stream *stream, void *data, size_t size, size_t *ret_n)
+{
+    ssize_t n;
+
+    do
+        n = recv(stream->fd, data, size, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? STREAM_WANT_READ : failed(stream);
+    if (n == 0)
+        return STREAM_EOF;
+    stream->heard = true;
+    *ret_n = (size_t)n;
+    return STREAM_OK;
+}
+
+static enum stream_status plain_write(struct stream *stream, const void *data, size_t size,
+                                      size_t *ret_n)
+{
+    ssize_t n;
+
+    do
+        n = send(stream->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? STREAM_WANT_WRITE : failed(stream);
+    *ret_n = (size_t)n;
+    return STREAM_OK;
+}
+
+static enum stream_status plain_nothing(struct stream *stream)
+{
+    (void)stream;
+    return STREAM_OK;
+}
+
+static void plain_close(struct stream *stream)
+{
+    (void)stream;
+}
+
+void stream_open(struct stream *ret_stream, int fd)
+{
+    static const struct stream_ops plain = {plain_nothing, plain_read, plain_write, plain_nothing,
+                                            plain_close};
+
+    *ret_stream = (struct stream){.ops = &plain, .fd = fd, .end = END_RESET};
+}
+
+enum stream_status stream_handshake(struct stream *stream)
+{
+    return stream->ops->handshake(stream);
+}
+
+enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n)
+{
+    return stream->ops->read(stream, data, size, ret_n);
+}
+
+enum stream_status stream_write(struct stream *stream, const void *data, size_t size, size_t *ret_n)
+{
+    return stream->ops->write(stream, data, size, ret_n);
+}
+
+static void send_fin(struct stream *stream)
+{
+    if (!stream->finished)
+        shutdown(stream->fd, SHUT_WR);
+    stream->finished = true;
+}
+
+enum stream_status stream_finish(struct stream *stream)
+{
+    enum stream_status status = stream->ops->finish(stream);
+
+    if (status == STREAM_OK)
+        send_fin(stream);
+    return status;
+}
+
+/* Read and drop, past any TLS layer, until EOF, failure or the deadline. */
+static void discard_input(struct stream *stream, deadline_t deadline)
+{
+    static char dropped[16384];
+    enum stream_status status;
+    size_t n;
+
+    do {
+        status = plain_read(stream, dropped, sizeof(dropped), &n);
+        if (status == STREAM_WANT_READ && stream_wait(stream, STREAM_WAIT_READ, deadline))
+            status = STREAM_OK;
+    } while (status == STREAM_OK && !deadline_passed(deadline));
+}
+
+/*
+ * Let close(2) wait, within limits, for the peer to take what the kernel still holds: once no
+ * process owns the socket the kernel gives a peer that is slow to read only a few probes before
+ * it throws the rest away.
+ */
+static void linger(int fd, uint64_t usec)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = (int)(usec / USEC_PER_SEC)};
+    int unsent = 0;
+
+    if (linger.l_linger > 0 && ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
+{
+    send_fin(stream);
+    discard_input(stream, now_usec() + grace_usec);
+    stream->ops->close(stream);
+    linger(stream->fd, linger_usec);
+    close(stream->fd);
+    stream->fd = -1;
+}
+
+unsigned stream_wants(enum stream_status status)
+{
+    if (status == STREAM_WANT_READ)
+        return STREAM_WAIT_READ;
+    return status == STREAM_WANT_WRITE ? STREAM_WAIT_WRITE : 0;
+}
+
+bool stream_wait(const struct stream *stream, unsigned wants, deadline_t deadline)
+{
+    struct pollfd ready = {.fd = stream->fd,
+                           .events = (short)((wants & STREAM_WAIT_READ ? POLLIN : 0) |
+                                             (wants & STREAM_WAIT_WRITE ? POLLOUT : 0))};
+
+    while (poll(&ready, 1, deadline_poll_msec(deadline)) <= 0)
+        if (deadline_passed(deadline))
+            return false;
+    return true;
+}

@@ -1,0 +1,91 @@
+/*
+ * stream.h - a byte channel that never blocks: a plain socket here, TLS in tls.h.
+ *
+ * The one place, with tls.c, where EAGAIN, EINTR, ECONNRESET and OpenSSL's errors are translated;
+ * callers see only the answers below. The TLS layer may want to read in order to write and the
+ * other way round, so a caller waits for what was asked and then repeats the call.
+ */
+#ifndef ECHOD_STREAM_H
+#define ECHOD_STREAM_H
+
+#include "deadline.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum stream_status {
+    STREAM_OK,
+    STREAM_EOF,        /* read: the peer sends no more; what is written still reaches it */
+    STREAM_WANT_READ,  /* call again when the socket is readable */
+    STREAM_WANT_WRITE, /* call again when the socket is writable */
+    STREAM_FAILED,     /* for good; `end` and `error` of the stream say why */
+};
+
+struct stream;
+
+/* What a kind of stream does; see the functions of the same names below. */
+struct stream_ops {
+    enum stream_status (*handshake)(struct stream *stream);
+    enum stream_status (*read)(struct stream *stream, void *data, size_t size, size_t *ret_n);
+    enum stream_status (*write)(struct stream *stream, const void *data, size_t size,
+                                size_t *ret_n);
+    enum stream_status (*finish)(struct stream *stream);
+    void (*close)(struct stream *stream);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    int fd;
+    void *tls;       /* tls.c's own */
+    bool heard;      /* the peer has sent at least one byte, be it of a handshake */
+    bool finished;   /* stream_finish() or stream_close() has sent FIN */
+    bool truncated;  /* the EOF came without the close_notify that TLS demands */
+    enum end end;    /* after STREAM_FAILED: END_RESET or END_TLS_ERROR */
+    char error[160]; /* after STREAM_FAILED: the reason in words */
+};
+
+/* Make a plain stream of a connected, non-blocking socket, which the stream then owns. */
+void stream_open(struct stream *ret_stream, int fd);
+
+/* Whatever must precede data. Answers OK at once on a plain stream. */
+enum stream_status stream_handshake(struct stream *stream);
+
+/* Read up to `size` bytes, at least one: *ret_n is set with STREAM_OK only. */
+enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n);
+
+/*
+ * Write up to `size` bytes: *ret_n is set with STREAM_OK only. After STREAM_WANT_* the next write
+ * must begin with the same bytes and be no shorter; they may lie elsewhere.
+ */
+enum stream_status stream_write(struct stream *stream, const void *data, size_t size,
+                                size_t *ret_n);
+
+/*
+ * Tell the peer that no more will be written: close_notify where there is TLS, then FIN. Reading
+ * goes on.
+ */
+enum stream_status stream_finish(struct stream *stream);
+
+/*
+ * Close without destroying what is still on its way out. A close(2) with unread input makes the
+ * kernel send RST, which may overtake data (RFC 1122, 4.2.2.13): so after FIN, input is read and
+ * dropped until EOF or `grace_usec` from now. Then the call waits for up to `linger_usec`, whole
+ * seconds, until the peer has taken what the kernel still holds.
+ */
+void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec);
+
+/* Which direction to wait for. Two of them add up. */
+#define STREAM_WAIT_READ 1u
+#define STREAM_WAIT_WRITE 2u
+
+/* The wait that a STREAM_WANT_* asks for; 0 for the other answers. */
+unsigned stream_wants(enum stream_status status);
+
+/*
+ * Wait until the socket is ready for one of `wants`, has failed, or the deadline passes.
+ * Returns whether it is worth trying again: false once the deadline has passed.
+ */
+bool stream_wait(const struct stream *stream, unsigned wants, deadline_t deadline);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * tls.h - all of OpenSSL: server contexts, and TLS as a kind of stream.
+ *
+ * A context is built once in the parent and shared by the children through fork(2), its ticket
+ * keys included: a session opened in one child resumes in any other.
+ */
+#ifndef ECHOD_TLS_H
+#define ECHOD_TLS_H
+
+#include "err.h"
+#include "record.h"
+#include "stream.h"
+
+#include <time.h>
+
+/* Protocol versions by their number on the wire (RFC 8446, 4.2.1). */
+enum tls_version {
+    TLS_NEWEST = 0, /* as new as the library goes */
+    TLS_V1_0 = 0x0301,
+    TLS_V1_1 = 0x0302,
+    TLS_V1_2 = 0x0303,
+    TLS_V1_3 = 0x0304,
+};
+
+/* The `tls.*` settings of one listener. Texts are borrowed; NULL means OpenSSL's default. */
+struct tls_params {
+    const char *certificate; /* PEM file: the leaf, then its issuers */
+    const char *key;         /* PEM file, not encrypted */
+    int min_version;         /* enum tls_version */
+    int max_version;
+    const char *ciphers;      /* TLS 1.2 and older, openssl-ciphers(1) */
+    const char *ciphersuites; /* TLS 1.3 */
+    const char *groups;       /* SSL_CTX_set1_groups_list(3) */
+    int tickets;              /* session tickets a handshake; 0 = none, and no resumption */
+    uint64_t ticket_usec;     /* how long a ticket resumes */
+};
+
+struct tls_server;
+
+/*
+ * Build a context: load the chain and the key, check one against the other, apply the rest.
+ * Reports every fault by the name of its setting. Returns 0, or -1 when there was any.
+ */
+int tls_server_new(const struct tls_params *params, struct faults *faults,
+                   struct tls_server **ret_server);
+
+/* NULL is allowed. */
+void tls_server_free(struct tls_server *server);
+
+/* Who the certificate is for, and when it is valid. */
+struct tls_certificate {
+    char subject[128];
+    time_t not_before;
+    time_t not_after;
+};
+void tls_server_certificate(const struct tls_server *server,
+                            struct tls_certificate *ret_certificate);
+
+/*
+ * Turn a plain stream into the server's side of TLS; stream_handshake() comes next.
+ * Returns 0, or -1 with stream->error.
+ */
+int tls_accept(struct stream *stream, const struct tls_server *server);
+
+/* What the finished handshake agreed on; ret_facts stays as it is for a plain stream. */
+void tls_describe(const struct stream *stream, struct tls_facts *ret_facts);
+
+#endif
