@@ -1,7 +1,9 @@
 #!/bin/bash
-# selfcheck.sh: run by with-systemd.  Shows that what it booted is a systemd to test with.
+# selfcheck.sh - what with-systemd boots is a systemd to test with.
 set -u
-[ "$(cat /run/systemd/container 2>/dev/null)" = rig ] || { echo "usage: with-systemd $0" >&2; exit 2; }
+here=$(cd "$(dirname "$0")" && pwd)
+[ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
+    exec "$here/with-systemd" -b "$here" bash "$here/selfcheck.sh"
 units=/run/systemd/system bad=0
 check() { if "${@:2}"; then echo "ok   $1"; else echo "FAIL $1"; bad=1; fi; }
 within() { for _ in {1..50}; do "$@" && return; sleep .1; done; return 1; }

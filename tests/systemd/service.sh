@@ -1,0 +1,149 @@
+#!/bin/bash
+# service.sh - echod under a real systemd: started, reloaded, activated by its sockets, stopped.
+# Runs itself where systemd is PID 1; what it installs there is gone afterwards.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+[ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
+    exec "$here/with-systemd" -b "$top_srcdir" -b "$top_builddir" bash "$here/service.sh"
+peer=$top_srcdir/tests/e2e/peer.py
+conf=$sysconfdir/echod/echod.conf
+n=0
+
+fail() {
+    echo "FAILED: $*"
+    systemctl status --no-pager echod.service echod.socket
+    journalctl --no-pager -n 40 -o short-monotonic
+    exit 1
+}
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+expect() { # WORDS COMMAND...: it must succeed
+    local words=$1
+    shift
+    "$@" || fail "$words"
+    ok "$words"
+}
+echo_on() { # PORT: one word there and back
+    [ "$(printf 'word\n' | timeout 5 socat - "TCP:127.0.0.1:$1")" = word ]
+}
+within() { # SECONDS COMMAND...: it succeeds before the time is over
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+status_text() { systemctl show -p StatusText --value echod; }
+main_pid() { systemctl show -p MainPID --value echod; }
+logged() { journalctl -q --sync; journalctl -q -u echod.service "${@:2}" | grep -q "$1"; }
+settings() { cat >"$conf"; }
+plain() { printf 'name = "echo"; port = %s;\n' "$1"; }
+
+# ---- install ----
+make -s -C "$top_builddir" install >/dev/null || fail "make install"
+systemctl -q link "$systemdsystemunitdir/echod.service" "$systemdsystemunitdir/echod.socket" 2>/dev/null
+systemctl daemon-reload
+expect "the units are well-formed" systemd-analyze verify "$systemdsystemunitdir/echod.service"
+expect "the installed settings are right" "$sbindir/echod" -t
+
+# ---- start, reload, stop: the service binds its own sockets ----
+expect "systemctl start, with the settings as installed" systemctl start echod.service
+expect "it serves as soon as start returns" echo_on 7
+expect "its status is shown" test "$(status_text)" = Serving
+expect "the status has live counts" within 5 sh -c 'systemctl show -p StatusText echod | grep -q "0 clients, 1 served"'
+
+settings <<CONF
+listeners = (
+    { name = "echo"; port = 7007; },
+    { name = "secure"; port = 7443; tls = {
+        enabled = true; certificate = "$PKI/server.crt"; key = "$PKI/server.key"; }; }
+);
+CONF
+pid=$(main_pid)
+expect "systemctl reload" systemctl reload echod.service
+expect "what the reload brought serves as soon as it returns" echo_on 7007
+expect "and TLS" test "$(printf 'word\n' | timeout 5 socat - "OPENSSL:localhost:7443,cafile=$PKI/ca.crt")" = word
+expect "what it took away does not" sh -c '! timeout 2 socat -u /dev/null TCP:127.0.0.1:7 2>/dev/null'
+expect "the process is the same" test "$(main_pid)" = "$pid"
+
+settings <<<'port = 70000; hots = "localhost";'
+systemctl reload echod.service
+expect "a faulty reload keeps the settings" echo_on 7007
+expect "the status says so" test "$(status_text)" = "Not reloaded: the settings in force stay"
+expect "the log names the line" logged "$conf:1: hots: no such setting; did you mean host?"
+expect "it is still active" systemctl -q is-active echod.service
+
+# ---- the records, native fields ----
+field() { journalctl -q -u echod.service -o json "$1" | python3 -c "
+import json, sys
+wanted = '$2'.split()
+rows = [json.loads(line) for line in sys.stdin]
+sys.exit(not rows or any(name not in row for row in rows for name in wanted))"; }
+journalctl -q --sync
+common="MESSAGE MESSAGE_ID PRIORITY ECHOD_LISTENER ECHOD_CLIENT ECHOD_CLIENT_PORT ECHOD_BYTES_IN
+ ECHOD_BYTES_OUT ECHOD_DURATION_USEC"
+expect "each plain client has its record" field ECHOD_LISTENER=echo "ECHOD_END ${common//$'\n'/}"
+expect "each TLS client too" field ECHOD_LISTENER=secure \
+    "ECHOD_END ${common//$'\n'/} ECHOD_TLS_VERSION ECHOD_TLS_CIPHER ECHOD_TLS_GROUP ECHOD_TLS_RESUMED ECHOD_TLS_SNI"
+printf 'rubbish\n' | timeout 5 socat - TCP:127.0.0.1:7443 >/dev/null
+expect "an error stands in the record" within 5 field ECHOD_END=tls_error ECHOD_ERROR
+python3 "$peer" silent --port 7007 --seconds 30 &
+silent=$!
+child() { pgrep -P "$(main_pid)"; }
+within 5 child >/dev/null || fail "no process for the silent client"
+kill -KILL "$(child)"
+expect "a crash leaves a record" within 5 field ECHOD_END=crashed ECHOD_ERROR
+wait $silent
+
+# ---- a stop lets clients finish ----
+coproc { exec socat -t 10 - TCP:127.0.0.1:7007; }
+within 5 child >/dev/null || fail "no process for the client"
+systemctl stop --no-block echod.service
+within 5 test "$(systemctl show -p ActiveState --value echod)" = deactivating
+expect "stop refuses new clients" within 5 sh -c '! timeout 2 socat -u /dev/null TCP:127.0.0.1:7007 2>/dev/null'
+echo late >&"${COPROC[1]}"
+read -r -t 5 -u "${COPROC[0]}" word
+expect "a client of before is still served" test "$word" = late
+exec {COPROC[1]}>&-
+expect "the stop is over once it has gone" within 5 sh -c '! systemctl -q is-active echod.service'
+expect "and was an orderly one" test "$(systemctl show -p Result --value echod)" = success
+
+# ---- faults at the start ----
+settings <<<'port = "seven";'
+systemctl start echod.service 2>/dev/null && fail "it started with a faulty file"
+expect "a faulty file is not tried again" test "$(systemctl show -p NRestarts --value echod)" = 0
+expect "with exit status 78" test "$(systemctl show -p ExecMainStatus --value echod)" = 78
+systemctl reset-failed echod.service
+
+# ---- behind its socket unit ----
+settings < <(plain 7)
+expect "systemctl start echod.socket" systemctl start echod.socket
+expect "no service runs yet" sh -c '! systemctl -q is-active echod.service'
+expect "the first connection starts it" echo_on 7
+expect "the service is active" systemctl -q is-active echod.service
+expect "it serves the passed sockets" logged "echo: listening on 127.0.0.1:7, passed by the service manager"
+
+python3 "$peer" loop --port 7 --seconds 120 &
+load=$!
+sleep 0.5
+for _ in {1..20}; do
+    systemctl restart echod.service || fail "restart under load"
+    systemctl -q is-active echod.service || fail "not active after a restart"
+done
+kill -TERM $load
+wait $load || fail "a client was lost over 20 restarts"
+ok "20 restarts under load lost no client"
+
+# ---- watchdog ----
+mkdir -p /run/systemd/system/echod.service.d
+printf '[Service]\nWatchdogSec=1\nRestartSec=0\n' >/run/systemd/system/echod.service.d/watchdog.conf
+systemctl daemon-reload
+systemctl restart echod.service
+pid=$(main_pid)
+sleep 2.5
+expect "the watchdog is fed" test "$(main_pid)" = "$pid"
+kill -STOP "$pid"
+expect "a daemon that hangs is replaced" within 20 sh -c "p=\$(systemctl show -p MainPID --value echod); [ \$p != 0 ] && [ \$p != $pid ]"
+expect "and serves again" within 5 echo_on 7
+systemctl stop echod.socket echod.service
+echo "$n checks"
