@@ -1,14 +1,18 @@
 /* echo.c - the loop: every byte back to its sender. */
 #include "echo.h"
 
-#define BUFFER_SIZE (128 * 1024)
+#include <stdio.h>
+
+#define BUFFER_MIN (128 * 1024)
 
 /* The bytes that were read and not yet written back: a ring that begins anew whenever it is empty.
  */
 struct buffer {
+    size_t size;  /* of the part of `data` that is in use: room for one whole message */
     size_t start; /* of the oldest byte */
     size_t used;
-    unsigned char data[BUFFER_SIZE];
+    size_t whole; /* the bytes, of those used, that may be written */
+    unsigned char data[FRAME_MESSAGE_MAX + FRAME_MARKER_MAX + 1];
 };
 
 /* Static, so that its pages cost nothing until a client needs them. */
@@ -16,41 +20,45 @@ static struct buffer buffer;
 
 static bool has_bytes(const struct buffer *b)
 {
-    return b->used > 0;
+    return b->whole > 0;
 }
 
 static bool has_room(const struct buffer *b)
 {
-    return b->used < BUFFER_SIZE;
+    return b->used < b->size;
 }
 
-/* The oldest bytes that lie in one piece. */
+/* The oldest bytes that may be written and lie in one piece. */
 static const unsigned char *oldest(const struct buffer *b, size_t *ret_n)
 {
-    size_t to_wrap = BUFFER_SIZE - b->start;
+    size_t to_wrap = b->size - b->start;
 
-    *ret_n = b->used < to_wrap ? b->used : to_wrap;
+    *ret_n = b->whole < to_wrap ? b->whole : to_wrap;
     return b->data + b->start;
 }
 
 /* The free room behind the newest byte that lies in one piece. */
 static unsigned char *room(struct buffer *b, size_t *ret_n)
 {
-    size_t end = (b->start + b->used) % BUFFER_SIZE;
+    size_t end = (b->start + b->used) % b->size;
 
-    *ret_n = end < b->start ? b->start - end : BUFFER_SIZE - end;
+    *ret_n = end < b->start ? b->start - end : b->size - end;
     return b->data + end;
 }
 
-static void filled(struct buffer *b, size_t n)
+/* `whole` of the new bytes, with all before them, are whole messages. */
+static void filled(struct buffer *b, size_t n, size_t whole)
 {
+    if (whole > 0)
+        b->whole = b->used + whole;
     b->used += n;
 }
 
 static void drained(struct buffer *b, size_t n)
 {
     b->used -= n;
-    b->start = b->used == 0 ? 0 : (b->start + n) % BUFFER_SIZE;
+    b->whole -= n;
+    b->start = b->used == 0 ? 0 : (b->start + n) % b->size;
 }
 
 /* One client's echo under way. */
@@ -58,6 +66,7 @@ struct echo {
     struct stream *stream;
     const struct echo_limits *limits;
     struct record *record;
+    struct frame frame;
     bool ended;     /* nothing more is read; `end` says why */
     enum end end;   /* how the session ends once the buffer is written */
     unsigned wants; /* what the calls of this round wait for */
@@ -73,7 +82,7 @@ static void stop_reading(struct echo *echo, enum end end)
 static bool broken(struct echo *echo)
 {
     stop_reading(echo, echo->stream->end);
-    buffer.used = 0;
+    buffer.whole = 0;
     return true;
 }
 
@@ -81,11 +90,11 @@ static bool broken(struct echo *echo)
  * At max_bytes one byte more is asked for, into nowhere: a peer that sends exactly max_bytes and
  * ends has kept the rule.
  */
-static enum stream_status read_some(struct echo *echo, size_t *ret_n)
+static enum stream_status read_some(struct echo *echo, unsigned char *data, size_t size,
+                                    size_t *ret_n)
 {
     uint64_t left = echo->limits->max_bytes - echo->record->bytes_in;
-    size_t size;
-    unsigned char *data = room(&buffer, &size), excess;
+    unsigned char excess;
 
     if (echo->limits->max_bytes == 0)
         return stream_read(echo->stream, data, size, ret_n);
@@ -99,23 +108,46 @@ static bool over_max_bytes(const struct echo *echo)
     return echo->limits->max_bytes != 0 && echo->record->bytes_in == echo->limits->max_bytes;
 }
 
+static void take(struct echo *echo, const unsigned char *data, size_t n)
+{
+    size_t whole;
+
+    if (!frame_feed(&echo->frame, data, n, &whole))
+        stop_reading(echo, END_MESSAGE_TOO_LONG);
+    filled(&buffer, n, whole);
+    echo->record->bytes_in += n;
+    echo->record->messages = echo->frame.messages;
+}
+
+/* What is left over is the last message, where the framing allows it to end here. */
+static void take_end(struct echo *echo)
+{
+    stop_reading(echo, echo->stream->truncated ? END_TRUNCATED : END_CLOSED);
+    if (frame_end(&echo->frame)) {
+        echo->record->messages = echo->frame.messages;
+        buffer.whole = buffer.used;
+        return;
+    }
+    echo->end = END_TRUNCATED;
+    snprintf(echo->stream->error, sizeof(echo->stream->error), "the stream ended inside a message");
+}
+
 /* Returns whether anything changed. */
 static bool step_read(struct echo *echo)
 {
-    size_t n;
-    enum stream_status status = read_some(echo, &n);
+    size_t size, n;
+    unsigned char *data = room(&buffer, &size);
+    enum stream_status status = read_some(echo, data, size, &n);
 
     switch (status) {
     case STREAM_OK:
-        if (over_max_bytes(echo)) {
+        if (over_max_bytes(echo))
             stop_reading(echo, END_MAX_BYTES);
-        } else {
-            filled(&buffer, n);
-            echo->record->bytes_in += n;
-        }
+        else
+            take(echo, data, n);
         return true;
     case STREAM_EOF:
-        stop_reading(echo, echo->stream->truncated ? END_TRUNCATED : END_CLOSED);
+        take_end(echo);
         return true;
     case STREAM_FAILED:
         return broken(echo);
@@ -161,7 +193,11 @@ enum end echo_run(struct stream *stream, const struct echo_limits *limits, struc
 {
     struct echo echo = {.stream = stream, .limits = limits, .record = record};
 
-    buffer.start = buffer.used = 0;
+    buffer.start = buffer.used = buffer.whole = 0;
+    buffer.size = frame_room(&limits->frame);
+    if (buffer.size < BUFFER_MIN)
+        buffer.size = BUFFER_MIN;
+    frame_open(&echo.frame, &limits->frame);
     while (!echo.ended || has_bytes(&buffer)) {
         bool progress = false;
 

@@ -20,7 +20,7 @@ static const struct {
     [END_CRASHED] = {"crashed", LOG_ERR, "2500dee694f24deb9dd0117cec1da8cd", "lost its process"},
     [END_CLOSED] = {"closed", LOG_INFO, "532dba74a6f446029ab3b9c9cbd4eb38", "closed"},
     [END_TRUNCATED] = {"truncated", LOG_INFO, "97fe59d3d5c04c53bcc3f83f49ea4921",
-                       "closed without close_notify"},
+                       "ended too early"},
     [END_PROBE] = {"probe", LOG_DEBUG, "b741e8329ea8413e9683b50e652b13c7", "left without a byte"},
     [END_RESET] = {"reset", LOG_INFO, "3d3ba18ef3a2491c82eca09e6353d8ad", "broke the connection"},
     [END_IDLE] = {"idle", LOG_INFO, "9c7033a4c2ca49928fef6e821f25f045", "was idle for too long"},
@@ -30,6 +30,8 @@ static const struct {
                              "reached the end of its session time"},
     [END_MAX_BYTES] = {"max_bytes", LOG_INFO, "72f8e768e6a84794b29df4285050f6b3",
                        "sent more bytes than it may"},
+    [END_MESSAGE_TOO_LONG] = {"message_too_long", LOG_INFO, "b2900a4b5c7547a69f42f7fdde8e6598",
+                              "sent a message longer than it may"},
     [END_TLS_ERROR] = {"tls_error", LOG_INFO, "161eaa4be28045b5ab8e6a855f3d2264", "failed in TLS"},
     [END_DRAINED] = {"drained", LOG_NOTICE, "13b2ee5fdde4441b900e5c7eda2152b8",
                      "was cut when the drain ran out of time"},
@@ -109,6 +111,8 @@ void record_log(const struct client *client, const struct record *record)
         add_number(&fields, "ECHOD_CLIENT_PORT", addr_port(&client->peer));
     add_number(&fields, "ECHOD_BYTES_IN", record->bytes_in);
     add_number(&fields, "ECHOD_BYTES_OUT", record->bytes_out);
+    if (record->messages > 0)
+        add_number(&fields, "ECHOD_MESSAGES", record->messages);
     add_number(&fields, "ECHOD_DURATION_USEC", now_usec() - client->accepted_usec);
     add_tls(&fields, &record->tls);
     add_text(&fields, "ECHOD_ERROR", record->error);

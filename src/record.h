@@ -13,13 +13,14 @@
 enum end {
     END_CRASHED,           /* the process died without a word */
     END_CLOSED,            /* everything echoed, both sides closed in order */
-    END_TRUNCATED,         /* TLS: the peer closed without close_notify (RFC 8446, 6.1) */
+    END_TRUNCATED,         /* the peer ended inside a message, or TLS without close_notify */
     END_PROBE,             /* the peer left without having sent a byte */
     END_RESET,             /* the connection broke: RST, timeout, unreachable */
     END_IDLE,              /* idle_timeout: nothing moved in either direction */
     END_HANDSHAKE_TIMEOUT, /* the TLS handshake was not done in time */
     END_SESSION_TIMEOUT,   /* session_timeout */
     END_MAX_BYTES,         /* the peer sent more than max_bytes */
+    END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
     END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
     END_DRAINED,           /* cut when drain_timeout ran out on stop */
     END_COUNT
@@ -40,6 +41,7 @@ struct record {
     int end; /* enum end */
     uint64_t bytes_in;
     uint64_t bytes_out;
+    uint64_t messages; /* whole ones, where the framing has messages */
     struct tls_facts tls;
     char error[160]; /* the reason in words where end is not END_CLOSED; may be empty */
 };

@@ -45,6 +45,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         .idle_usec = settings->idle_timeout_usec,
         .session_usec = settings->session_timeout_usec,
         .max_bytes = (uint64_t)settings->max_bytes,
+        .frame = settings->frame,
     };
     if (settings->tls_enabled)
         tls_server_new(&settings->tls, &placed, &service->sessions[i].tls);

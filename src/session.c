@@ -41,7 +41,8 @@ static void finish(struct stream *stream)
 /* Everything that was read has been written: what the kernel still holds is worth waiting for. */
 static bool in_order(enum end end)
 {
-    return end == END_CLOSED || end == END_TRUNCATED || end == END_MAX_BYTES;
+    return end == END_CLOSED || end == END_TRUNCATED || end == END_MAX_BYTES ||
+           end == END_MESSAGE_TOO_LONG;
 }
 
 static enum end converse(struct stream *stream, const struct session_params *params,
@@ -49,8 +50,10 @@ static enum end converse(struct stream *stream, const struct session_params *par
 {
     deadline_t session = deadline_in(params->session_usec);
     deadline_t handshake_end = deadline_in(params->handshake_usec);
-    const struct echo_limits limits = {
-        .idle_usec = params->idle_usec, .deadline = session, .max_bytes = params->max_bytes};
+    const struct echo_limits limits = {.idle_usec = params->idle_usec,
+                                       .deadline = session,
+                                       .max_bytes = params->max_bytes,
+                                       .frame = params->frame};
     enum end end;
 
     if (params->tls && tls_accept(stream, params->tls) < 0)

@@ -4,6 +4,7 @@
 #ifndef ECHOD_SESSION_H
 #define ECHOD_SESSION_H
 
+#include "frame.h"
 #include "record.h"
 
 #include <stdint.h>
@@ -17,6 +18,7 @@ struct session_params {
     uint64_t idle_usec;
     uint64_t session_usec;
     uint64_t max_bytes;
+    struct frame_params frame;
 };
 
 /*

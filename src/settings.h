@@ -9,6 +9,7 @@
 #define ECHOD_SETTINGS_H
 
 #include "err.h"
+#include "frame.h"
 #include "listen.h"
 #include "log.h"
 #include "tls.h"
@@ -22,6 +23,7 @@ struct listener_settings {
     uint64_t idle_timeout_usec;
     uint64_t session_timeout_usec;
     int64_t max_bytes;
+    struct frame_params frame;
     bool tls_enabled;
     struct tls_params tls;
 };

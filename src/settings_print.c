@@ -14,6 +14,8 @@ static void print_text(const char *text, FILE *file)
 
         if (byte == '"' || byte == '\\')
             fprintf(file, "\\%c", byte);
+        else if (byte == '\n')
+            fputs("\\n", file);
         else if (byte < 0x20 || byte == 0x7f)
             fprintf(file, "\\x%02x", byte);
         else

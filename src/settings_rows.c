@@ -18,6 +18,14 @@ static const struct choice log_levels[] = {
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},     {NULL, 0},
 };
 
+static const struct choice framings[] = {
+    {"stream", FRAMING_STREAM},
+    {"line", FRAMING_LINE},
+    {"marker", FRAMING_MARKER},
+    {"length", FRAMING_LENGTH},
+    {NULL, 0},
+};
+
 static const struct choice tls_versions[] = {
     {"TLSv1", TLS_V1_0},   {"TLSv1.1", TLS_V1_1},  {"TLSv1.2", TLS_V1_2},
     {"TLSv1.3", TLS_V1_3}, {"newest", TLS_NEWEST}, {NULL, 0},
@@ -81,6 +89,12 @@ static const struct setting listener_rows[] = {
     LISTENER("nodelay", listen.nodelay, "true", 0, 0, "Send small answers at once (TCP_NODELAY)."),
     LISTENER("keepalive", listen.keepalive_sec, "0", 0, 32767,
              "Seconds of silence before TCP probes the peer (SO_KEEPALIVE); 0 is off."),
+    CHOICE(struct listener_settings, "framing", frame.framing, "stream", framings,
+           "What is echoed as a whole: stream (bytes as they come), line, marker or length."),
+    LISTENER("marker", frame.marker, "END\n", 1, FRAME_MARKER_MAX,
+             "What ends a message with framing = \"marker\"."),
+    LISTENER("max_message", frame.max_message, "1048576", 1, FRAME_MESSAGE_MAX,
+             "Bytes in one message, without its end or length; a longer one ends the session."),
     LISTENER("handshake_timeout", handshake_timeout_usec, "10", 0, DAY,
              "Seconds for the whole TLS handshake; 0 means no limit."),
     LISTENER("idle_timeout", idle_timeout_usec, "300", 0, DAY,

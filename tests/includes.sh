@@ -6,7 +6,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr"
+    "err deadline addr frame"
     "log resolve holder"
     "record"
     "board stream"
