@@ -4,12 +4,17 @@
 #include <limits.h>
 #include <time.h>
 
-uint64_t now_usec(void)
+uint64_t now_nsec(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+    return (uint64_t)now.tv_sec * 1000 * USEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+uint64_t now_usec(void)
+{
+    return now_nsec() / 1000;
 }
 
 deadline_t deadline_in(uint64_t usec)

@@ -20,6 +20,9 @@ typedef uint64_t deadline_t;
 /* The time now, in microseconds of CLOCK_MONOTONIC. */
 uint64_t now_usec(void);
 
+/* The same clock in nanoseconds, for measuring. */
+uint64_t now_nsec(void);
+
 /* The moment `usec` microseconds from now; 0 means never, as in the settings. */
 deadline_t deadline_in(uint64_t usec);
 

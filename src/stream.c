@@ -100,7 +100,7 @@ enum stream_status stream_finish(struct stream *stream)
 /* Read and drop, past any TLS layer, until EOF, failure or the deadline. */
 static void discard_input(struct stream *stream, deadline_t deadline)
 {
-    static char dropped[16384];
+    char dropped[16384];
     enum stream_status status;
     size_t n;
 

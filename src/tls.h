@@ -47,9 +47,11 @@ int tls_server_new(const struct tls_params *params, struct faults *faults,
 /* NULL is allowed. */
 void tls_server_free(struct tls_server *server);
 
-/* Who the certificate is for, and when it is valid. */
+/* Who a certificate is for and from, and when it is valid. */
 struct tls_certificate {
     char subject[128];
+    char issuer[128];
+    char names[512]; /* its subject alternative names, divided by ", " */
     time_t not_before;
     time_t not_after;
 };
@@ -61,6 +63,54 @@ void tls_server_certificate(const struct tls_server *server,
  * Returns 0, or -1 with stream->error.
  */
 int tls_accept(struct stream *stream, const struct tls_server *server);
+
+/* ---- the client's side ---- */
+
+/* How a client speaks TLS. Texts are borrowed; NULL means OpenSSL's default. */
+struct tls_client_params {
+    const char *ca;          /* PEM file or directory of trusted issuers; NULL = the system's */
+    const char *certificate; /* PEM files of our own certificate chain and key; NULL = none */
+    const char *key;
+    bool insecure;    /* take any certificate of the server */
+    const char *alpn; /* names divided by commas; NULL = no ALPN */
+    int min_version;  /* enum tls_version; TLS_NEWEST = OpenSSL's default at both ends */
+    int max_version;
+    const char *ciphers; /* divided by colons; those that begin with TLS_ are of TLS 1.3 */
+};
+
+struct tls_client;
+
+/* Build a client's context. Returns 0, or -1 with *ret_err. */
+int tls_client_new(const struct tls_client_params *params, struct tls_client **ret_client,
+                   struct err *ret_err);
+
+/* NULL is allowed. */
+void tls_client_free(struct tls_client *client);
+
+/* What a session resumes from; owned by whoever got it. */
+struct tls_session;
+
+/*
+ * Turn a plain stream into the client's side of TLS; stream_handshake() comes next, and fails if
+ * the server's certificate is not for `name`, a host name or address. `resume` may be NULL.
+ * Returns 0, or -1 with stream->error.
+ */
+int tls_connect(struct stream *stream, const struct tls_client *client, const char *name,
+                const struct tls_session *resume);
+
+/*
+ * The newest session that the server gave a ticket for, or NULL; TLS 1.3 sends tickets after the
+ * handshake, so they come with the first data. Free it with tls_session_free(), which takes NULL.
+ */
+struct tls_session *tls_session_get(const struct stream *stream);
+void tls_session_free(struct tls_session *session);
+
+/*
+ * The certificate `i` of the chain that the server sent, the leaf being 0.
+ * Returns 0, or -1 when there are no so many.
+ */
+int tls_peer_certificate(const struct stream *stream, int i,
+                         struct tls_certificate *ret_certificate);
 
 /* What the finished handshake agreed on; ret_facts stays as it is for a plain stream. */
 void tls_describe(const struct stream *stream, struct tls_facts *ret_facts);

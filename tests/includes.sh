@@ -6,15 +6,15 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr frame"
-    "log resolve holder"
+    "err deadline addr frame hist"
+    "log resolve holder payload url"
     "record"
     "board stream"
-    "clients echo tls listen"
-    "server session"
+    "clients echo tls listen exchange"
+    "server session dial"
     "settings"
     "service"
-    "echod"
+    "echod echoc"
 )
 # header=modules that may include it
 fences=(

@@ -1,0 +1,67 @@
+/* tls_certificate.c - what a certificate says of itself. */
+#include "tls_private.h"
+
+#include "addr.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static time_t to_time(const ASN1_TIME *when)
+{
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(when, &tm) == 1 ? timegm(&tm) : 0;
+}
+
+/* Add one name to the list; the names come from the peer, so only what can be printed passes. */
+static void add_name(char *names, size_t size, const unsigned char *name, int length)
+{
+    size_t n = strlen(names);
+
+    if (n > 0)
+        n += (size_t)snprintf(names + n, size - n, ", ");
+    for (int i = 0; i < length && n + 1 < size; i++)
+        names[n++] = name[i] >= 0x20 && name[i] < 0x7f ? (char)name[i] : '?';
+    if (n < size)
+        names[n] = '\0';
+}
+
+static void add_address(char *names, size_t size, const ASN1_OCTET_STRING *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    int length = ASN1_STRING_length(address);
+
+    if ((length == 4 || length == 16) &&
+        inet_ntop(length == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), text,
+                  sizeof(text)))
+        add_name(names, size, (const unsigned char *)text, (int)strlen(text));
+}
+
+static void read_names(X509 *certificate, char *names, size_t size)
+{
+    GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+
+    names[0] = '\0';
+    for (int i = 0; i < sk_GENERAL_NAME_num(list); i++) {
+        int type;
+        const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(list, i), &type);
+
+        if (type == GEN_IPADD)
+            add_address(names, size, value);
+        else if (type == GEN_DNS || type == GEN_EMAIL || type == GEN_URI)
+            add_name(names, size, ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+    }
+    GENERAL_NAMES_free(list);
+}
+
+void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certificate)
+{
+    X509_NAME_oneline(X509_get_subject_name(certificate), ret_certificate->subject,
+                      sizeof(ret_certificate->subject));
+    X509_NAME_oneline(X509_get_issuer_name(certificate), ret_certificate->issuer,
+                      sizeof(ret_certificate->issuer));
+    read_names(certificate, ret_certificate->names, sizeof(ret_certificate->names));
+    ret_certificate->not_before = to_time(X509_get0_notBefore(certificate));
+    ret_certificate->not_after = to_time(X509_get0_notAfter(certificate));
+}

@@ -1,0 +1,30 @@
+/*
+ * tls_private.h - what the parts of tls.h share. Private to them, as OpenSSL is.
+ */
+#ifndef ECHOD_TLS_PRIVATE_H
+#define ECHOD_TLS_PRIVATE_H
+
+#include "tls.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/* The oldest entry of the error queue in words, the queue emptied; `none` where it is empty. */
+const char *tls_reason(const char *none);
+
+/* A passphrase callback that has none: there is nobody to ask. */
+int tls_no_passphrase(char *buffer, int size, int writing, void *arg);
+
+/* The options and modes that a context of either side has. */
+void tls_set_options(SSL_CTX *ctx);
+
+/* Fill in what a certificate says of itself. */
+void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certificate);
+
+/*
+ * Make `stream` speak TLS over `ssl`, which knows its side already and is the stream's from here
+ * on; NULL stands for one that could not be made. Returns 0, or -1 with stream->error.
+ */
+int tls_attach(struct stream *stream, SSL *ssl);
+
+#endif

@@ -1,0 +1,110 @@
+/* tls_server.c - the server's contexts. */
+#include "tls_private.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+/* OpenSSL itself is the struct: it counts references and needs no wrapping. */
+static SSL_CTX *ctx_of(const struct tls_server *server)
+{
+    return (SSL_CTX *)server;
+}
+
+static void load_certificate(SSL_CTX *ctx, const char *file, struct faults *faults)
+{
+    if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1)
+        fault(faults, "tls.certificate", "cannot load %s: %s", file, tls_reason("unknown error"));
+}
+
+static void load_key(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
+{
+    X509 *certificate = SSL_CTX_get0_certificate(ctx);
+    BIO *file = BIO_new_file(params->key, "r");
+    EVP_PKEY *key = file ? PEM_read_bio_PrivateKey(file, NULL, tls_no_passphrase, NULL) : NULL;
+
+    if (!key)
+        fault(faults, "tls.key", "cannot load %s: %s", params->key, tls_reason("unknown error"));
+    else if (certificate && X509_check_private_key(certificate, key) != 1)
+        fault(faults, "tls.key", "%s is not the key of the certificate %s", params->key,
+              params->certificate);
+    else if (certificate && SSL_CTX_use_PrivateKey(ctx, key) != 1)
+        fault(faults, "tls.key", "cannot use %s: %s", params->key, tls_reason("unknown error"));
+    ERR_clear_error();
+    EVP_PKEY_free(key);
+    BIO_free(file);
+}
+
+static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
+{
+    if (SSL_CTX_set_min_proto_version(ctx, params->min_version) != 1)
+        fault(faults, "tls.min_version", "not offered by this OpenSSL");
+    if (SSL_CTX_set_max_proto_version(ctx, params->max_version) != 1)
+        fault(faults, "tls.max_version", "not offered by this OpenSSL");
+    if (params->ciphers && SSL_CTX_set_cipher_list(ctx, params->ciphers) != 1)
+        fault(faults, "tls.ciphers", "\"%s\": %s", params->ciphers, tls_reason("unknown error"));
+    if (params->ciphersuites && SSL_CTX_set_ciphersuites(ctx, params->ciphersuites) != 1)
+        fault(faults, "tls.ciphersuites", "\"%s\": %s", params->ciphersuites,
+              tls_reason("not a list of TLS 1.3 cipher suites"));
+    if (params->groups && SSL_CTX_set1_groups_list(ctx, params->groups) != 1)
+        fault(faults, "tls.groups", "\"%s\": %s", params->groups,
+              tls_reason("not a list of groups"));
+    ERR_clear_error();
+}
+
+/* Tickets carry the whole session, so no child needs the memory of another. */
+static void set_up_tickets(SSL_CTX *ctx, const struct tls_params *params)
+{
+    static const unsigned char name[] = "echod";
+
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_id_context(ctx, name, sizeof(name) - 1);
+    SSL_CTX_set_timeout(ctx, (long)(params->ticket_usec / USEC_PER_SEC));
+    SSL_CTX_set_num_tickets(ctx, (size_t)params->tickets);
+    if (params->tickets == 0)
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+}
+
+int tls_server_new(const struct tls_params *params, struct faults *faults,
+                   struct tls_server **ret_server)
+{
+    unsigned before = faults->count;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+    if (!ctx) {
+        fault(faults, "tls.enabled", "cannot set up TLS: %s", tls_reason("unknown error"));
+        return -1;
+    }
+    tls_set_options(ctx);
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                 SSL_OP_NO_RENEGOTIATION);
+    choose_algorithms(ctx, params, faults);
+    set_up_tickets(ctx, params);
+    load_certificate(ctx, params->certificate, faults);
+    load_key(ctx, params, faults);
+    if (faults->count != before) {
+        SSL_CTX_free(ctx);
+        return -1;
+    }
+    *ret_server = (struct tls_server *)ctx;
+    return 0;
+}
+
+void tls_server_free(struct tls_server *server)
+{
+    SSL_CTX_free(ctx_of(server));
+}
+
+void tls_server_certificate(const struct tls_server *server,
+                            struct tls_certificate *ret_certificate)
+{
+    tls_read_certificate(SSL_CTX_get0_certificate(ctx_of(server)), ret_certificate);
+}
+
+int tls_accept(struct stream *stream, const struct tls_server *server)
+{
+    SSL *ssl = SSL_new(ctx_of(server));
+
+    if (ssl)
+        SSL_set_accept_state(ssl);
+    return tls_attach(stream, ssl);
+}
