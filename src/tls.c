@@ -14,28 +14,41 @@ static SSL_CTX *ctx_of(const struct tls_server *server)
     return (SSL_CTX *)server;
 }
 
-/* The oldest entry of the error queue in words, the queue emptied; `none` where it is empty. */
+/*
+ * The entry of the error queue that says most, 0 where it is empty; empties the queue. That is the
+ * oldest, which is nearest to the cause, unless the TLS layer itself has a reason of its own.
+ */
+static unsigned long telling_error(void)
+{
+    unsigned long code, telling = 0;
+
+    while ((code = ERR_get_error()) != 0)
+        if (telling == 0 || (ERR_GET_LIB(code) == ERR_LIB_SSL && !ERR_COMMON_ERROR(code)))
+            telling = code;
+    return telling;
+}
+
+/* The reason in words; `none` where the error queue has none. */
 static const char *reason(const char *none)
 {
-    unsigned long code = ERR_get_error();
+    unsigned long code = telling_error();
     const char *text = ERR_reason_error_string(code);
 
-    ERR_clear_error();
     if (code == 0)
         return none;
     if (ERR_SYSTEM_ERROR(code))
         return strerror(ERR_GET_REASON(code));
-    if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+    if ((ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+        (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(code) == ERR_R_UNSUPPORTED))
         return "no such thing in PEM form in it";
-    if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
-        return "it is encrypted";
     return text ? text : "unknown error";
 }
 
-/* A daemon has nobody to ask for a passphrase. */
+/* A daemon has nobody to ask for a passphrase; `arg` is a bool that tells that one was wanted. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
-    (void)buffer, (void)size, (void)writing, (void)arg;
+    (void)buffer, (void)size, (void)writing;
+    *(bool *)arg = true;
     return -1;
 }
 
@@ -49,9 +62,12 @@ static void load_key(SSL_CTX *ctx, const struct tls_params *params, struct fault
 {
     X509 *certificate = SSL_CTX_get0_certificate(ctx);
     BIO *file = BIO_new_file(params->key, "r");
-    EVP_PKEY *key = file ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
+    bool encrypted = false;
+    EVP_PKEY *key = file ? PEM_read_bio_PrivateKey(file, NULL, no_passphrase, &encrypted) : NULL;
 
-    if (!key)
+    if (encrypted)
+        fault(faults, "tls.key", "cannot load %s: it is encrypted", params->key);
+    else if (!key)
         fault(faults, "tls.key", "cannot load %s: %s", params->key, reason("unknown error"));
     else if (certificate && X509_check_private_key(certificate, key) != 1)
         fault(faults, "tls.key", "%s is not the key of the certificate %s", params->key,
