@@ -87,16 +87,20 @@ static bool send_journal(const struct line *line)
                   (const struct sockaddr *)&journal, sizeof(journal)) == (ssize_t)line->length;
 }
 
-/* Quote a value only where a reader that splits at blanks would be misled. */
+/* Quoted only where a reader that splits at blanks would be misled; no quote is left inside. */
 static void put_value(struct line *line, const char *value)
 {
-    bool quote = *value == '\0' || strpbrk(value, " \"=") != NULL;
-
-    if (quote)
-        put_byte(line, '"');
-    put_escaped(line, value);
-    if (quote)
-        put_byte(line, '"');
+    if (*value != '\0' && strpbrk(value, " \"=") == NULL) {
+        put_escaped(line, value);
+        return;
+    }
+    put_byte(line, '"');
+    for (; *value != '\0'; value++)
+        if (*value == '"')
+            put_text(line, "\\x22");
+        else
+            put_escaped(line, (char[]){*value, '\0'});
+    put_byte(line, '"');
 }
 
 static void put_lower_name(struct line *line, const char *name)

@@ -9,7 +9,7 @@
 
 /* How long the peer gets to end its side after we have ended ours. */
 #define CLOSE_GRACE_USEC (1 * USEC_PER_SEC)
-/* How long the last bytes get to reach a peer that is slow to read, with no idle_timeout to say. */
+/* The patience with a peer that is slow to read the last bytes, with no idle_timeout to say. */
 #define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
 
 /* Returns END_CLOSED when the stream is ready for data, else how the client ended. */
@@ -27,10 +27,16 @@ static enum end handshake(struct stream *stream, deadline_t deadline)
     }
 }
 
-/* close_notify and FIN; a full pipe may delay the former. */
-static void finish(struct stream *stream)
+/* How long a peer that is slow to read may take with what is left for it. */
+static uint64_t patience(const struct session_params *params)
 {
-    deadline_t deadline = deadline_in(CLOSE_GRACE_USEC);
+    return params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+}
+
+/* close_notify and FIN; a full pipe delays the former until the peer reads. */
+static void finish(struct stream *stream, const struct session_params *params)
+{
+    deadline_t deadline = deadline_in(patience(params));
     enum stream_status status;
 
     do
@@ -64,7 +70,7 @@ static enum end converse(struct stream *stream, const struct session_params *par
     tls_describe(stream, &record->tls);
     end = echo_run(stream, &limits, record);
     if (in_order(end))
-        finish(stream);
+        finish(stream, params);
     return end;
 }
 
@@ -76,13 +82,11 @@ static bool peer_left(enum end end)
 void session_run(int fd, const struct session_params *params, struct record *record)
 {
     struct stream stream;
-    uint64_t linger;
     enum end end;
 
     stream_open(&stream, fd);
     end = converse(&stream, params, record);
-    linger = params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
-    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? linger : 0);
+    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? patience(params) : 0);
     record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
     snprintf(record->error, sizeof(record->error), "%s", stream.error);
 }

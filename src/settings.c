@@ -1,6 +1,7 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings.h"
 
+#include "settings_numbers.h"
 #include "settings_value.h"
 
 #include <errno.h>
@@ -343,7 +344,44 @@ static void check_against_others(const struct settings *settings, size_t i, stru
     }
 }
 
+static void check_contradictions(const struct settings *settings, struct faults *faults)
+{
+    for (size_t i = 0; i < settings->n_listeners; i++) {
+        check_tls(settings, i, faults);
+        check_against_others(settings, i, faults);
+    }
+}
+
 /* ---- the whole ---- */
+
+/* One file of the configuration, the first or an included one, as text; NULL when it is gone. */
+static char *read_text(const char *path)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = fopen(path, "re");
+    ssize_t n = file ? getdelim(&text, &size, '\0', file) : -1;
+
+    if (file)
+        fclose(file);
+    if (n >= 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void check_numbers(const char *path, struct faults *faults)
+{
+    char *text = read_text(path), where[WHERE_LIMIT], name[2 * NAME_LIMIT];
+    struct number_scan scan = {.at = text, .line = 1};
+
+    while (text && number_scan_next(&scan)) {
+        snprintf(where, sizeof(where), "%s:%u", path, scan.line);
+        snprintf(name, sizeof(name), "%s%s%s", scan.group, scan.group[0] ? "." : "", scan.name);
+        fault_at(faults, where, name, "%s is beyond 32 bits and needs an L behind it", scan.number);
+    }
+    free(text);
+}
 
 /* libconfig 1.5 ends the process when it is made to read a directory. */
 static int read_file(config_t *config, const char *path, struct faults *faults)
@@ -359,8 +397,11 @@ static int read_file(config_t *config, const char *path, struct faults *faults)
         return -1;
     }
     errno = 0;
-    if (config_read_file(config, path) == CONFIG_TRUE)
+    if (config_read_file(config, path) == CONFIG_TRUE) {
+        for (unsigned i = 0; i < config->num_filenames; i++)
+            check_numbers(config->filenames[i], faults);
         return 0;
+    }
     if (config_error_type(config) == CONFIG_ERR_FILE_IO) {
         fault_at(faults, path, NULL, "cannot read it: %s", strerror(errno ? errno : EIO));
         return -1;
@@ -421,10 +462,8 @@ int settings_load(const char *path, const char *const *overrides, struct faults 
             override_one(&settings->source->config, *overrides, faults);
         fill(settings, faults);
     }
-    for (size_t i = 0; i < settings->n_listeners && faults->count == before; i++) {
-        check_tls(settings, i, faults);
-        check_against_others(settings, i, faults);
-    }
+    if (faults->count == before)
+        check_contradictions(settings, faults);
     if (faults->count != before) {
         settings_free(settings);
         return -1;

@@ -187,7 +187,7 @@ static size_t name_distance(const char *row, const char *name)
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name)
 {
     const char *nearest = NULL;
-    size_t best = strlen(name) / 3 + 2; /* farther away than this is no misspelling */
+    size_t best = smaller(strlen(name), 18) / 3 + 2; /* farther away is no misspelling */
 
     for (size_t t = 0; t < n; t++) {
         for (size_t i = 0; i < tables[t]->n; i++) {

@@ -1,6 +1,8 @@
 /* settings_value.c - one value of the file against one row of the tables. */
 #include "settings_value.h"
 
+#include "settings_numbers.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +105,14 @@ static int check_range(const struct setting *row, const config_setting_t *value,
     }
 }
 
+/* 0 means never, so what is a little more must not become it. */
+static uint64_t to_usec(double seconds)
+{
+    uint64_t usec = (uint64_t)llround(seconds * (double)USEC_PER_SEC);
+
+    return usec == 0 && seconds > 0 ? 1 : usec;
+}
+
 static void store(const struct setting *row, const config_setting_t *value, void *base)
 {
     void *field = (char *)base + row->offset;
@@ -118,7 +128,7 @@ static void store(const struct setting *row, const config_setting_t *value, void
         *(int64_t *)field = config_setting_get_int64(value);
         break;
     case KIND_SECONDS:
-        *(uint64_t *)field = (uint64_t)llround(number_of(value) * (double)USEC_PER_SEC);
+        *(uint64_t *)field = to_usec(number_of(value));
         break;
     case KIND_STRING:
         *(const char **)field = config_setting_get_string(value);
@@ -151,6 +161,10 @@ config_setting_t *value_parse(const struct setting *row, const char *text, confi
     if (!is_text || text[0] == '"') {
         if (asprintf(&line, "v = %s;", text) < 0)
             return NULL;
+        if (number_scan_next(&(struct number_scan){.at = line, .line = 1})) {
+            free(line);
+            return NULL;
+        }
         if (config_read_string(scratch, line) == CONFIG_TRUE) {
             root = config_root_setting(scratch);
             value = config_setting_get_member(root, "v");

@@ -97,18 +97,20 @@ enum stream_status stream_finish(struct stream *stream)
     return status;
 }
 
-/* Read and drop, past any TLS layer, until EOF, failure or the deadline. */
-static void discard_input(struct stream *stream, deadline_t deadline)
+/*
+ * Read and drop, past any TLS layer, until EOF, failure or the deadline. What becomes of the
+ * connection now is not news: `end` and `error` stay as the caller knows them.
+ */
+static void discard_input(const struct stream *stream, deadline_t deadline)
 {
     char dropped[16384];
-    enum stream_status status;
-    size_t n;
+    ssize_t n;
 
     do {
-        status = plain_read(stream, dropped, sizeof(dropped), &n);
-        if (status == STREAM_WANT_READ && stream_wait(stream, STREAM_WAIT_READ, deadline))
-            status = STREAM_OK;
-    } while (status == STREAM_OK && !deadline_passed(deadline));
+        n = recv(stream->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN && stream_wait(stream, STREAM_WAIT_READ, deadline))
+            n = 1;
+    } while (n > 0 && !deadline_passed(deadline));
 }
 
 /*

@@ -56,17 +56,23 @@ static int trust(SSL_CTX *ctx, const struct tls_client_params *params, struct er
                    params->ca ? params->ca : "the system", tls_reason("unknown error"));
 }
 
+static int use_key(SSL_CTX *ctx, const char *path, struct err *ret_err)
+{
+    EVP_PKEY *key = tls_load_key(path, ret_err);
+    bool fits = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+
+    EVP_PKEY_free(key);
+    if (key && !fits)
+        return err_set(ret_err, "%s is not the key of the certificate", path);
+    return key ? 0 : -1;
+}
+
 static int identify(SSL_CTX *ctx, const struct tls_client_params *params, struct err *ret_err)
 {
-    SSL_CTX_set_default_passwd_cb(ctx, tls_no_passphrase);
     if (params->certificate && SSL_CTX_use_certificate_chain_file(ctx, params->certificate) != 1)
         return err_set(ret_err, "cannot load the certificate %s: %s", params->certificate,
                        tls_reason("unknown error"));
-    if (params->key && (SSL_CTX_use_PrivateKey_file(ctx, params->key, SSL_FILETYPE_PEM) != 1 ||
-                        SSL_CTX_check_private_key(ctx) != 1))
-        return err_set(ret_err, "cannot use the key %s: %s", params->key,
-                       tls_reason("unknown error"));
-    return 0;
+    return params->key ? use_key(ctx, params->key, ret_err) : 0;
 }
 
 /* RFC 7301, 3.1: each name with its length before it. */

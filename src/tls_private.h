@@ -9,11 +9,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/* The oldest entry of the error queue in words, the queue emptied; `none` where it is empty. */
+/* The reason in the error queue in words, the queue emptied; `none` where it is empty. */
 const char *tls_reason(const char *none);
 
-/* A passphrase callback that has none: there is nobody to ask. */
-int tls_no_passphrase(char *buffer, int size, int writing, void *arg);
+/* Load a private key of a PEM file, not encrypted. Returns it, the caller's, or NULL and *ret_err.
+ */
+EVP_PKEY *tls_load_key(const char *path, struct err *ret_err);
 
 /* The options and modes that a context of either side has. */
 void tls_set_options(SSL_CTX *ctx);

@@ -2,7 +2,6 @@
 #include "tls_private.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 /* OpenSSL itself is the struct: it counts references and needs no wrapping. */
 static SSL_CTX *ctx_of(const struct tls_server *server)
@@ -19,11 +18,11 @@ static void load_certificate(SSL_CTX *ctx, const char *file, struct faults *faul
 static void load_key(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
 {
     X509 *certificate = SSL_CTX_get0_certificate(ctx);
-    BIO *file = BIO_new_file(params->key, "r");
-    EVP_PKEY *key = file ? PEM_read_bio_PrivateKey(file, NULL, tls_no_passphrase, NULL) : NULL;
+    struct err err;
+    EVP_PKEY *key = tls_load_key(params->key, &err);
 
     if (!key)
-        fault(faults, "tls.key", "cannot load %s: %s", params->key, tls_reason("unknown error"));
+        fault(faults, "tls.key", "%s", err.text);
     else if (certificate && X509_check_private_key(certificate, key) != 1)
         fault(faults, "tls.key", "%s is not the key of the certificate %s", params->key,
               params->certificate);
@@ -31,7 +30,6 @@ static void load_key(SSL_CTX *ctx, const struct tls_params *params, struct fault
         fault(faults, "tls.key", "cannot use %s: %s", params->key, tls_reason("unknown error"));
     ERR_clear_error();
     EVP_PKEY_free(key);
-    BIO_free(file);
 }
 
 static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
