@@ -31,11 +31,14 @@ struct options {
 
 /* ---- faults, as lines ---- */
 
-/* "FILE:LINE: SETTING: what is wrong" */
+/* "FILE:LINE: SETTING: what is wrong", in one line whatever the file has in its texts. */
 static const char *fault_line(const struct fault *fault, char *line, size_t size)
 {
     snprintf(line, size, "%s: %s%s%s", fault->where, fault->setting ? fault->setting : "",
              fault->setting ? ": " : "", fault->text);
+    for (char *byte = line; *byte != '\0'; byte++)
+        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+            *byte = '?';
     return line;
 }
 
@@ -67,12 +70,8 @@ static int test(const struct options *options)
 {
     struct faults faults = {.report = print_fault, .arg = stdout};
     struct faults notes = {.report = print_note, .arg = stdout};
-    struct service *service;
 
-    if (service_load(options->file, options->overrides, &faults, &service) == 0) {
-        service_probe(service, &faults, &notes);
-        service_free(service);
-    }
+    service_check(options->file, options->overrides, &faults, &notes);
     if (faults.count > 0)
         return EX_CONFIG;
     printf("%s: ok\n", options->file);
@@ -82,13 +81,13 @@ static int test(const struct options *options)
 static int dump(const struct options *options)
 {
     struct faults faults = {.report = print_fault, .arg = stderr};
-    struct settings *settings;
+    struct settings *settings = NULL;
 
-    if (settings_load(options->file, options->overrides, &faults, &settings) < 0)
-        return EX_CONFIG;
-    settings_print(settings, stdout);
+    settings_load(options->file, options->overrides, &faults, &settings);
+    if (faults.count == 0)
+        settings_print(settings, stdout);
     settings_free(settings);
-    return EX_OK;
+    return faults.count == 0 ? EX_OK : EX_CONFIG;
 }
 
 /* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
