@@ -64,6 +64,11 @@ static void log_fault(void *arg, const struct fault *fault)
     log_error("%s", fault_line(fault, line, sizeof(line)));
 }
 
+static void log_as_set(const struct settings *settings)
+{
+    log_open((enum log_target)settings->log_target, settings->log_level);
+}
+
 /* ---- -t and -T ---- */
 
 static int test(const struct options *options)
@@ -98,6 +103,7 @@ static int serve_one(const struct service *service, int fd)
     struct client client = {.accepted_usec = now_usec()};
     struct record record = {.end = END_CLOSED};
 
+    log_as_set(service->settings);
     if (addr_peer(fd, &client.peer) < 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
         log_error("cannot serve the passed connection: %s", strerror(errno));
@@ -131,7 +137,7 @@ static int take_over(struct service *service, struct listen_set *old)
     if (service_listen(service, old, &faults) < 0)
         return -1;
     listen_replace(old, &service->sockets, service->listen);
-    log_open((enum log_target)service->settings->log_target, service->settings->log_level);
+    log_as_set(service->settings);
     service_announce(service);
     return 0;
 }
