@@ -31,11 +31,14 @@ struct options {
 
 /* ---- faults, as lines ---- */
 
-/* "FILE:LINE: SETTING: what is wrong" */
+/* "FILE:LINE: SETTING: what is wrong", in one line whatever the file has in its texts. */
 static const char *fault_line(const struct fault *fault, char *line, size_t size)
 {
     snprintf(line, size, "%s: %s%s%s", fault->where, fault->setting ? fault->setting : "",
              fault->setting ? ": " : "", fault->text);
+    for (char *byte = line; *byte != '\0'; byte++)
+        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+            *byte = '?';
     return line;
 }
 
@@ -61,18 +64,19 @@ static void log_fault(void *arg, const struct fault *fault)
     log_error("%s", fault_line(fault, line, sizeof(line)));
 }
 
+static void log_as_set(const struct settings *settings)
+{
+    log_open((enum log_target)settings->log_target, settings->log_level);
+}
+
 /* ---- -t and -T ---- */
 
 static int test(const struct options *options)
 {
     struct faults faults = {.report = print_fault, .arg = stdout};
     struct faults notes = {.report = print_note, .arg = stdout};
-    struct service *service;
 
-    if (service_load(options->file, options->overrides, &faults, &service) == 0) {
-        service_probe(service, &faults, &notes);
-        service_free(service);
-    }
+    service_check(options->file, options->overrides, &faults, &notes);
     if (faults.count > 0)
         return EX_CONFIG;
     printf("%s: ok\n", options->file);
@@ -82,13 +86,13 @@ static int test(const struct options *options)
 static int dump(const struct options *options)
 {
     struct faults faults = {.report = print_fault, .arg = stderr};
-    struct settings *settings;
+    struct settings *settings = NULL;
 
-    if (settings_load(options->file, options->overrides, &faults, &settings) < 0)
-        return EX_CONFIG;
-    settings_print(settings, stdout);
+    settings_load(options->file, options->overrides, &faults, &settings);
+    if (faults.count == 0)
+        settings_print(settings, stdout);
     settings_free(settings);
-    return EX_OK;
+    return faults.count == 0 ? EX_OK : EX_CONFIG;
 }
 
 /* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
@@ -99,6 +103,7 @@ static int serve_one(const struct service *service, int fd)
     struct client client = {.accepted_usec = now_usec()};
     struct record record = {.end = END_CLOSED};
 
+    log_as_set(service->settings);
     if (addr_peer(fd, &client.peer) < 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
         log_error("cannot serve the passed connection: %s", strerror(errno));
@@ -132,7 +137,7 @@ static int take_over(struct service *service, struct listen_set *old)
     if (service_listen(service, old, &faults) < 0)
         return -1;
     listen_replace(old, &service->sockets, service->listen);
-    log_open((enum log_target)service->settings->log_target, service->settings->log_level);
+    log_as_set(service->settings);
     service_announce(service);
     return 0;
 }

@@ -14,8 +14,8 @@ int err_set(struct err *ret_err, const char *fmt, ...)
     return -1;
 }
 
-static void report(struct faults *faults, const char *where, const char *setting, const char *fmt,
-                   va_list args)
+__attribute__((format(printf, 4, 0))) static void
+report(struct faults *faults, const char *where, const char *setting, const char *fmt, va_list args)
 {
     char text[512];
     const struct fault fault = {.where = where, .setting = setting, .text = text};

@@ -419,19 +419,21 @@ void listen_probe(const struct listen_params *params, struct faults *faults, str
     struct addresses addresses;
     char where[ADDR_TEXT_MAX], holder[HOLDER_TEXT_MAX];
     size_t missing = 0;
+    int error;
 
     if (resolve(params, &addresses, faults) < 0 || addresses.addr[0].sa.sa_family == AF_UNIX)
         return;
     for (size_t i = 0; i < addresses.n; i++) {
         if (can_bind(params, &addresses.addr[i]))
             continue;
+        error = errno;
         addr_format(&addresses.addr[i], where);
-        if (errno == EADDRINUSE)
+        if (error == EADDRINUSE)
             fault(notes, "port", "%s is %s", where, holder_describe(&addresses.addr[i], holder));
-        else if (is_missing_family(errno))
+        else if (is_missing_family(error))
             missing++;
         else
-            fault(notes, "port", "cannot bind %s as this user: %s", where, strerror(errno));
+            fault(notes, "port", "cannot bind %s as this user: %s", where, strerror(error));
     }
     if (missing == addresses.n)
         fault(faults, "host", "%s is no address of this machine", where);

@@ -132,12 +132,17 @@ static bool log_to_stderr(const char *message, const struct log_field *fields, s
     return send_stderr(&line);
 }
 
+/* A field that does not fit is left out whole: half of one would spoil the entry. */
 static void put_field(struct line *line, const char *name, const char *value)
 {
+    size_t before = line->length;
+
     put_text(line, name);
     put_byte(line, '=');
     put_escaped(line, value);
     put_byte(line, '\n');
+    if (line->length == sizeof(line->text))
+        line->length = before;
 }
 
 static bool log_to_journal(int level, const char *message, const struct log_field *fields,
@@ -151,7 +156,6 @@ static bool log_to_journal(int level, const char *message, const struct log_fiel
     put_field(&line, "MESSAGE", message);
     for (size_t i = 0; i < n_fields; i++)
         put_field(&line, fields[i].name, fields[i].value);
-    end_line(&line);
     return send_journal(&line);
 }
 

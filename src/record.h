@@ -33,7 +33,7 @@ struct tls_facts {
     char group[32];
     char sni[256];
     char alpn[64];
-    bool resumed;
+    unsigned char resumed; /* a bool, in memory that a child could write anything to */
 };
 
 /* What the client's process says. In shared memory: the child writes, the parent reads it after. */

@@ -127,6 +127,19 @@ static struct door *find_door(const struct server *server, const char *name)
     return NULL;
 }
 
+/* One that never got a process has been a client all the same, and leaves its record. */
+static void give_up_held(struct server *server, const char *why)
+{
+    struct record record = {.end = END_DRAINED};
+
+    if (server->held_fd < 0)
+        return;
+    close(server->held_fd);
+    server->held_fd = -1;
+    snprintf(record.error, sizeof(record.error), "%s", why);
+    record_log(&server->held, &record);
+}
+
 /* The listener may have gone with a reload since; then so does the client. */
 static void retry_held(struct server *server)
 {
@@ -136,11 +149,12 @@ static void retry_held(struct server *server)
 
     if (fd < 0)
         return;
+    if (!door) {
+        give_up_held(server, "its listener has gone");
+        return;
+    }
     server->held_fd = -1;
-    if (door)
-        start_client(server, &client, door->arg, fd);
-    else
-        close(fd);
+    start_client(server, &client, door->arg, fd);
 }
 
 static int on_back_off(sd_event_source *source, uint64_t usec, void *arg)
@@ -436,6 +450,7 @@ void server_drain(struct server *server)
     while ((clients_count(server->clients) > 0 || server->held_fd >= 0) && !server->drained)
         if (sd_event_run(server->event, UINT64_MAX) < 0)
             break;
+    give_up_held(server, "no process could be made for it");
     if (clients_count(server->clients) > 0)
         cut(server);
 }
@@ -452,7 +467,7 @@ void server_close(struct server *server)
     sd_event_source_disable_unref(server->drain);
     sd_event_unref(server->event);
     if (server->held_fd >= 0)
-        close(server->held_fd);
+        close(server->held_fd); /* the drain was left out */
     clients_close(server->clients);
     free(server);
 }

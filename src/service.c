@@ -47,34 +47,64 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         .max_bytes = (uint64_t)settings->max_bytes,
         .frame = settings->frame,
     };
-    if (settings->tls_enabled)
+    if (settings->tls_enabled && settings->tls.certificate && settings->tls.key)
         tls_server_new(&settings->tls, &placed, &service->sessions[i].tls);
+}
+
+/* Returns what could be built, for all the faults there are, or NULL. */
+static struct service *build(const char *path, const char *const *overrides, struct faults *faults)
+{
+    struct service *service = calloc(1, sizeof(*service));
+    size_t n;
+
+    if (!service || settings_load(path, overrides, faults, &service->settings) < 0) {
+        free(service);
+        return NULL;
+    }
+    n = service->settings->n_listeners;
+    service->sessions = calloc(n, sizeof(*service->sessions));
+    service->listen = calloc(n, sizeof(*service->listen));
+    if (n > 0 && (!service->sessions || !service->listen))
+        fault_at(faults, path, NULL, "cannot load it: %s", strerror(ENOMEM));
+    for (size_t i = 0; i < n && service->sessions && service->listen; i++)
+        build_listener(service, i, faults);
+    return service;
 }
 
 int service_load(const char *path, const char *const *overrides, struct faults *faults,
                  struct service **ret_service)
 {
     unsigned before = faults->count;
-    struct service *service = calloc(1, sizeof(*service));
-    size_t n;
+    struct service *service = build(path, overrides, faults);
 
-    if (!service || settings_load(path, overrides, faults, &service->settings) < 0) {
-        free(service);
-        return -1;
-    }
-    n = service->settings->n_listeners;
-    service->sessions = calloc(n, sizeof(*service->sessions));
-    service->listen = calloc(n, sizeof(*service->listen));
-    if (!service->sessions || !service->listen)
-        fault_at(faults, path, NULL, "cannot load it: %s", strerror(ENOMEM));
-    for (size_t i = 0; i < n && service->sessions && service->listen; i++)
-        build_listener(service, i, faults);
-    if (faults->count != before) {
+    if (!service || faults->count != before) {
         service_free(service);
         return -1;
     }
     *ret_service = service;
     return 0;
+}
+
+static void probe_listener(const struct service *service, size_t i, struct faults *faults,
+                           struct faults *notes)
+{
+    struct relay to_faults = relay_to(service, i, faults), to_notes = relay_to(service, i, notes);
+    struct faults placed_faults = {.report = relay_fault, .arg = &to_faults};
+    struct faults placed_notes = {.report = relay_fault, .arg = &to_notes};
+
+    listen_probe(&service->listen[i], &placed_faults, &placed_notes);
+}
+
+void service_check(const char *path, const char *const *overrides, struct faults *faults,
+                   struct faults *notes)
+{
+    struct service *service = build(path, overrides, faults);
+
+    if (!service)
+        return;
+    for (size_t i = 0; service->listen && i < service->settings->n_listeners; i++)
+        probe_listener(service, i, faults, notes);
+    service_free(service);
 }
 
 int service_listen(struct service *service, const struct listen_set *old, struct faults *faults)
@@ -177,18 +207,6 @@ void service_announce(const struct service *service)
             continue;
         announce_certificate(service->listen[i].name, service->sessions[i].tls);
         warn_of_readable_key(service->listen[i].name, service->settings->listeners[i].tls.key);
-    }
-}
-
-void service_probe(const struct service *service, struct faults *faults, struct faults *notes)
-{
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        struct relay to_faults = relay_to(service, i, faults);
-        struct relay to_notes = relay_to(service, i, notes);
-        struct faults placed_faults = {.report = relay_fault, .arg = &to_faults};
-        struct faults placed_notes = {.report = relay_fault, .arg = &to_notes};
-
-        listen_probe(&service->listen[i], &placed_faults, &placed_notes);
     }
 }
 

@@ -28,6 +28,13 @@ int service_load(const char *path, const char *const *overrides, struct faults *
                  struct service **ret_service);
 
 /*
+ * Check everything that service_load() and service_listen() would, and keep nothing. Reports all
+ * faults, and to `notes` each port that is held or forbidden: the running echod may be the one.
+ */
+void service_check(const char *path, const char *const *overrides, struct faults *faults,
+                   struct faults *notes);
+
+/*
  * Open the sockets, sharing what `old` has already. Returns 0, or -1 with every fault reported and
  * `old` as it was. listen_replace() makes them final.
  */
@@ -38,12 +45,6 @@ int service_start(const struct service *service, struct server *server, struct e
 
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);
-
-/*
- * Try whether the sockets could be opened: reports a host that does not resolve to `faults`, a
- * port that is held or forbidden to `notes`.
- */
-void service_probe(const struct service *service, struct faults *faults, struct faults *notes);
 
 /*
  * The listener that a connected socket belongs to: the only one, else the one on its local port,

@@ -1,27 +1,27 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings.h"
 
-#include "settings_numbers.h"
+#include "settings_text.h"
 #include "settings_value.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define NAME_LIMIT 256
 #define WHERE_LIMIT 4200
 
 /* The parsed file: texts point into it, and it knows the line of each setting. */
 struct settings_source {
+    struct settings_text text;
     config_t config;
-    const char *path;
+    size_t n_wrong; /* values that were refused: contradictions with them are none */
+    const config_setting_t **wrong;
 };
 
 /* A walk over groups of the file, into one struct. */
 struct walk {
-    const struct settings_source *source;
+    struct settings_source *source;
     struct faults *faults;
     const struct table *tables[2]; /* that the names may come from; the second may be NULL */
     void *bases[2];                /* the struct that each table fills */
@@ -32,15 +32,11 @@ struct walk {
 static const char *place(const struct settings_source *source, const config_setting_t *setting,
                          char *text, size_t size)
 {
-    const char *file = config_setting_source_file(setting);
-    unsigned line = config_setting_source_line(setting);
+    unsigned line = config_setting_is_root(setting) ? 1 : config_setting_source_line(setting);
 
-    if (config_setting_is_root(setting))
-        snprintf(text, size, "%s:1", source->path);
-    else if (line == 0)
-        snprintf(text, size, "-o");
-    else
-        snprintf(text, size, "%s:%u", file ? file : source->path, line);
+    if (line > 0)
+        return settings_text_place(&source->text, line, text, size);
+    snprintf(text, size, "-o");
     return text;
 }
 
@@ -80,15 +76,28 @@ const char *settings_where(const struct settings *settings, size_t listener, con
 
 /* ---- values ---- */
 
+static void note_wrong(struct settings_source *source, const config_setting_t *value)
+{
+    const config_setting_t **wrong =
+        reallocarray(source->wrong, source->n_wrong + 1, sizeof(*source->wrong));
+
+    if (!wrong)
+        return;
+    wrong[source->n_wrong++] = value;
+    source->wrong = wrong;
+}
+
 static void apply_value(const struct walk *walk, const struct setting *row,
                         const config_setting_t *value, void *base)
 {
     char where[WHERE_LIMIT];
     struct err err;
 
-    if (value_store(row, value, base, &err) < 0)
-        fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
-                 err.text);
+    if (value_store(row, value, base, &err) == 0)
+        return;
+    fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
+             err.text);
+    note_wrong(walk->source, value);
 }
 
 static void apply_defaults(const struct table *table, void *base)
@@ -131,14 +140,16 @@ static void copy_scalar(const config_setting_t *from, config_setting_t *to)
  */
 static config_setting_t *split_path(config_setting_t *root, char *path, const char **ret_name)
 {
-    char *end = strstr(path, "].");
+    size_t digits;
 
-    if (strncmp(path, "listeners.[", 11) != 0 || !end) {
-        *ret_name = path;
+    *ret_name = path;
+    if (strncmp(path, "listeners.[", 11) != 0)
         return root;
-    }
-    *ret_name = end + 2;
-    end[1] = '\0';
+    digits = strspn(path + 11, "0123456789");
+    if (digits == 0 || digits > 6 || strncmp(path + 11 + digits, "].", 2) != 0)
+        return root; /* which then has no setting of that name */
+    path[11 + digits + 1] = '\0';
+    *ret_name = path + 11 + digits + 2;
     return lookup(root, path);
 }
 
@@ -209,7 +220,7 @@ static void override_one(config_t *config, const char *text, struct faults *faul
     if (!value)
         fault_at(faults, "-o", name, "\"%s\" is no single value", equals + 1);
     else if (!plant(group, path + (name - path), value))
-        fault_at(faults, "-o", name, "cannot be set: the file gives it another form");
+        fault_at(faults, "-o", row->name, "cannot be set: the file gives it another form");
     config_destroy(&scratch);
 }
 
@@ -240,7 +251,7 @@ static void walk_member(const struct walk *walk, const config_setting_t *member,
         walk_group(walk, member, name);
     else if (is_group_name(walk, name))
         fault_at(walk->faults, where, name, "must be a group, and is %s", value_type(member));
-    else if (find_row(name))
+    else if (find_row(name) || table_has_group(&global_table, name))
         fault_at(walk->faults, where, name, "is of the whole daemon, not of one listener");
     else
         unknown_name(walk->faults, where, name);
@@ -260,7 +271,7 @@ static void walk_group(const struct walk *walk, const config_setting_t *group, c
 }
 
 /* One listener for each group of the list, each beginning as the top level says. */
-static void walk_listeners(const struct settings_source *source, struct settings *settings,
+static void walk_listeners(struct settings_source *source, struct settings *settings,
                            const struct listener_settings *base, struct faults *faults)
 {
     const config_setting_t *list =
@@ -274,11 +285,13 @@ static void walk_listeners(const struct settings_source *source, struct settings
                 source, faults, {&listener_table, NULL}, {&settings->listeners[i], NULL}};
             char where[WHERE_LIMIT];
 
-            if (config_setting_is_group(group))
+            if (config_setting_is_group(group)) {
                 walk_group(&walk, group, "");
-            else
-                fault_at(faults, place(source, group, where, sizeof(where)), "listeners",
-                         "every element must be a group, and this is %s", value_type(group));
+                continue;
+            }
+            fault_at(faults, place(source, group, where, sizeof(where)), "listeners",
+                     "every element must be a group, and this is %s", value_type(group));
+            note_wrong(source, group);
         }
     }
 }
@@ -300,44 +313,79 @@ static size_t count_listeners(const struct settings_source *source, struct fault
 
 /* ---- contradictions between settings ---- */
 
+static bool is_wrong(const struct settings_source *source, const config_setting_t *value)
+{
+    for (size_t i = 0; i < source->n_wrong; i++)
+        if (source->wrong[i] == value)
+            return true;
+    return false;
+}
+
+/* Whether the value in force is the one that was wanted, given or by default. */
+static bool is_sound(const struct settings *settings, size_t listener, const char *name)
+{
+    const struct settings_source *source = settings->source;
+
+    return !is_wrong(source, listener_group(source, listener)) &&
+           !is_wrong(source, find_given(source, listener, name));
+}
+
+static void check_is_given(const struct settings *settings, size_t i, const char *name,
+                           const char *value, struct faults *faults)
+{
+    char where[WHERE_LIMIT];
+
+    if (!value && is_sound(settings, i, name))
+        fault_at(faults, settings_where(settings, i, "tls.enabled", where, sizeof(where)), name,
+                 "is missing, and TLS is enabled");
+}
+
 static void check_tls(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct listener_settings *listener = &settings->listeners[i];
     const struct tls_params *tls = &listener->tls;
     char where[WHERE_LIMIT];
 
-    settings_where(settings, i, "tls.enabled", where, sizeof(where));
-    if (listener->tls_enabled && !tls->certificate)
-        fault_at(faults, where, "tls.certificate", "is missing, and TLS is enabled");
-    if (listener->tls_enabled && !tls->key)
-        fault_at(faults, where, "tls.key", "is missing, and TLS is enabled");
-    if (tls->max_version != TLS_NEWEST &&
+    if (listener->tls_enabled) {
+        check_is_given(settings, i, "tls.certificate", tls->certificate, faults);
+        check_is_given(settings, i, "tls.key", tls->key, faults);
+    }
+    if (is_sound(settings, i, "tls.min_version") && is_sound(settings, i, "tls.max_version") &&
+        tls->max_version != TLS_NEWEST &&
         (tls->min_version == TLS_NEWEST || tls->min_version > tls->max_version))
         fault_at(faults, settings_where(settings, i, "tls.max_version", where, sizeof(where)),
                  "tls.max_version", "is older than tls.min_version");
 }
 
-static bool same_socket(const struct listen_params *a, const struct listen_params *b)
+static bool same_name(const struct settings *settings, size_t i, size_t j)
 {
-    bool is_unix = strncmp(a->host, "unix:", 5) == 0;
+    return strcmp(settings->listeners[i].listen.name, settings->listeners[j].listen.name) == 0 &&
+           is_sound(settings, i, "name") && is_sound(settings, j, "name");
+}
 
-    return strcmp(a->host, b->host) == 0 && (is_unix || (a->port == b->port && a->port != 0)) &&
-           !(a->reuse_port && b->reuse_port);
+static bool same_socket(const struct settings *settings, size_t i, size_t j)
+{
+    const struct listen_params *a = &settings->listeners[i].listen;
+    const struct listen_params *b = &settings->listeners[j].listen;
+    bool is_unix = strncmp(a->host, "unix:", 5) == 0;
+    bool sound = is_sound(settings, i, "host") && is_sound(settings, j, "host") &&
+                 is_sound(settings, i, "port") && is_sound(settings, j, "port");
+
+    return sound && strcmp(a->host, b->host) == 0 &&
+           (is_unix || (a->port == b->port && a->port != 0)) && !(a->reuse_port && b->reuse_port);
 }
 
 static void check_against_others(const struct settings *settings, size_t i, struct faults *faults)
 {
-    const struct listen_params *mine = &settings->listeners[i].listen;
     char where[WHERE_LIMIT], other[WHERE_LIMIT];
 
     for (size_t j = 0; j < i; j++) {
-        const struct listen_params *theirs = &settings->listeners[j].listen;
-
-        if (strcmp(mine->name, theirs->name) == 0)
+        if (same_name(settings, i, j))
             fault_at(faults, settings_where(settings, i, "name", where, sizeof(where)), "name",
                      "\"%s\" is the name of the listener at %s as well; give each its own",
-                     mine->name, settings_where(settings, j, "name", other, sizeof(other)));
-        if (same_socket(mine, theirs))
+                     settings->listeners[i].listen.name,
+                     settings_where(settings, j, "name", other, sizeof(other)));
+        if (same_socket(settings, i, j))
             fault_at(faults, settings_where(settings, i, "port", where, sizeof(where)), "port",
                      "the listener at %s has the same host and port",
                      settings_where(settings, j, "port", other, sizeof(other)));
@@ -354,62 +402,17 @@ static void check_contradictions(const struct settings *settings, struct faults 
 
 /* ---- the whole ---- */
 
-/* One file of the configuration, the first or an included one, as text; NULL when it is gone. */
-static char *read_text(const char *path)
+static int read_source(struct settings_source *source, const char *path, struct faults *faults)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *file = fopen(path, "re");
-    ssize_t n = file ? getdelim(&text, &size, '\0', file) : -1;
+    char where[WHERE_LIMIT];
 
-    if (file)
-        fclose(file);
-    if (n >= 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
-static void check_numbers(const char *path, struct faults *faults)
-{
-    char *text = read_text(path), where[WHERE_LIMIT], name[2 * NAME_LIMIT];
-    struct number_scan scan = {.at = text, .line = 1};
-
-    while (text && number_scan_next(&scan)) {
-        snprintf(where, sizeof(where), "%s:%u", path, scan.line);
-        snprintf(name, sizeof(name), "%s%s%s", scan.group, scan.group[0] ? "." : "", scan.name);
-        fault_at(faults, where, name, "%s is beyond 32 bits and needs an L behind it", scan.number);
-    }
-    free(text);
-}
-
-/* libconfig 1.5 ends the process when it is made to read a directory. */
-static int read_file(config_t *config, const char *path, struct faults *faults)
-{
-    char copy[WHERE_LIMIT], where[WHERE_LIMIT];
-    struct stat st;
-
-    snprintf(copy, sizeof(copy), "%s", path);
-    config_set_include_dir(config, dirname(copy));
-    if (stat(path, &st) < 0 || S_ISDIR(st.st_mode)) {
-        fault_at(faults, path, NULL, "cannot read it: %s",
-                 strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
+    if (settings_text_read(path, faults, &source->text) < 0)
         return -1;
-    }
-    errno = 0;
-    if (config_read_file(config, path) == CONFIG_TRUE) {
-        for (unsigned i = 0; i < config->num_filenames; i++)
-            check_numbers(config->filenames[i], faults);
+    if (config_read_string(&source->config, source->text.text) == CONFIG_TRUE)
         return 0;
-    }
-    if (config_error_type(config) == CONFIG_ERR_FILE_IO) {
-        fault_at(faults, path, NULL, "cannot read it: %s", strerror(errno ? errno : EIO));
-        return -1;
-    }
-    snprintf(where, sizeof(where), "%s:%d",
-             config_error_file(config) ? config_error_file(config) : path,
-             config_error_line(config));
-    fault_at(faults, where, NULL, "%s", config_error_text(config));
+    settings_text_place(&source->text, (unsigned)config_error_line(&source->config), where,
+                        sizeof(where));
+    fault_at(faults, where, NULL, "%s", config_error_text(&source->config));
     return -1;
 }
 
@@ -427,18 +430,17 @@ static void fill(struct settings *settings, struct faults *faults)
     settings->listeners = calloc(settings->n_listeners, sizeof(base));
     if (settings->listeners)
         walk_listeners(source, settings, &base, faults);
-    else if (settings->n_listeners > 0)
-        fault_at(faults, source->path, NULL, "cannot read it: %s", strerror(ENOMEM));
+    else
+        settings->n_listeners = 0;
 }
 
-static struct settings *new_settings(const char *path)
+static struct settings *new_settings(void)
 {
     struct settings *settings = calloc(1, sizeof(*settings));
     struct settings_source *source = calloc(1, sizeof(*source));
 
     if (settings && source) {
         config_init(&source->config);
-        source->path = path;
         settings->source = source;
         return settings;
     }
@@ -450,24 +452,20 @@ static struct settings *new_settings(const char *path)
 int settings_load(const char *path, const char *const *overrides, struct faults *faults,
                   struct settings **ret_settings)
 {
-    unsigned before = faults->count;
-    struct settings *settings = new_settings(path);
+    struct settings *settings = new_settings();
 
     if (!settings) {
         fault_at(faults, path, NULL, "cannot read it: %s", strerror(ENOMEM));
         return -1;
     }
-    if (read_file(&settings->source->config, path, faults) == 0) {
-        for (; *overrides; overrides++)
-            override_one(&settings->source->config, *overrides, faults);
-        fill(settings, faults);
-    }
-    if (faults->count == before)
-        check_contradictions(settings, faults);
-    if (faults->count != before) {
+    if (read_source(settings->source, path, faults) < 0) {
         settings_free(settings);
         return -1;
     }
+    for (; *overrides; overrides++)
+        override_one(&settings->source->config, *overrides, faults);
+    fill(settings, faults);
+    check_contradictions(settings, faults);
     *ret_settings = settings;
     return 0;
 }
@@ -477,6 +475,8 @@ void settings_free(struct settings *settings)
     if (!settings)
         return;
     config_destroy(&settings->source->config);
+    settings_text_free(&settings->source->text);
+    free(settings->source->wrong);
     free(settings->source);
     free(settings->listeners);
     free(settings);

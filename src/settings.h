@@ -41,8 +41,11 @@ struct settings {
 
 /*
  * Read `path`, then the overrides ("NAME=VALUE", in order; NULL ends them) on top of it.
- * Reports every fault with its place. Returns 0, or -1 when there was any; *ret_settings is
- * untouched then, else the caller's to free with settings_free().
+ * Reports every fault with its place. Returns 0 with *ret_settings, the caller's to free with
+ * settings_free(), or -1 when the file cannot be read or parsed at all.
+ *
+ * With faults they must not be put in force, but what is sound in them can be checked further, so
+ * that all faults are told at once: a value that was refused is left at its default.
  */
 int settings_load(const char *path, const char *const *overrides, struct faults *faults,
                   struct settings **ret_settings);

@@ -60,7 +60,7 @@ static const struct choice tls_versions[] = {
 #define DAY 86400
 #define PATH_LIMIT 4095
 #define LIST_LIMIT 4095
-#define BYTES_LIMIT 9e15 /* exact in a double */
+#define BYTES_LIMIT 9e15 /* still exact in a double */
 
 static const struct setting global_rows[] = {
     GLOBAL("max_clients", max_clients, "1000", 1, BOARD_SLOTS,
@@ -176,12 +176,32 @@ static size_t distance(const char *a, const char *b)
     return row[n_b];
 }
 
-/* Of the full name or of its last part alone: "certificate" at the top level is tls.certificate. */
+/*
+ * Of the full name or of its last part alone: "certificate" at the top level is tls.certificate. A
+ * beginning of a name is near to it.
+ */
 static size_t name_distance(const char *row, const char *name)
 {
     const char *last = strrchr(row, '.');
+    size_t length = strlen(name);
 
-    return smaller(distance(row, name), last ? distance(last + 1, name) : SIZE_MAX);
+    last = last ? last + 1 : row;
+    if (length >= 4 && (strncmp(row, name, length) == 0 || strncmp(last, name, length) == 0))
+        return 1;
+    return smaller(distance(row, name), distance(last, name));
+}
+
+/* The names of lists and groups, which stand in no row of their own. */
+static const char *const other_names[] = {"listeners", "log", "tls"};
+
+static void consider(const char *candidate, const char *name, const char **nearest, size_t *best)
+{
+    size_t d = name_distance(candidate, name);
+
+    if (d >= *best)
+        return;
+    *best = d;
+    *nearest = candidate;
 }
 
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name)
@@ -189,15 +209,10 @@ const char *table_nearest(const struct table *const *tables, size_t n, const cha
     const char *nearest = NULL;
     size_t best = smaller(strlen(name), 18) / 3 + 2; /* farther away is no misspelling */
 
-    for (size_t t = 0; t < n; t++) {
-        for (size_t i = 0; i < tables[t]->n; i++) {
-            size_t d = name_distance(tables[t]->rows[i].name, name);
-
-            if (d < best) {
-                best = d;
-                nearest = tables[t]->rows[i].name;
-            }
-        }
-    }
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < tables[t]->n; i++)
+            consider(tables[t]->rows[i].name, name, &nearest, &best);
+    for (size_t i = 0; i < COUNT(other_names); i++)
+        consider(other_names[i], name, &nearest, &best);
     return nearest;
 }

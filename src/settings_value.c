@@ -1,7 +1,7 @@
 /* settings_value.c - one value of the file against one row of the tables. */
 #include "settings_value.h"
 
-#include "settings_numbers.h"
+#include "settings_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static int check_range(const struct setting *row, const config_setting_t *value,
         number = number_of(value);
         if (number >= row->min && number <= row->max)
             return 0;
-        return err_set(ret_err, "%.15g is not in the range from %.15g to %.15g", number, row->min,
+        return err_set(ret_err, "%.16g is not in the range from %.16g to %.16g", number, row->min,
                        row->max);
     }
 }
@@ -152,27 +152,34 @@ int value_store(const struct setting *row, const config_setting_t *value, void *
     return 0;
 }
 
+static config_setting_t *parse_as_value(const char *text, config_t *scratch)
+{
+    char *wide = settings_text_widen(text), *line = NULL;
+    config_setting_t *root, *value = NULL;
+
+    if (wide && asprintf(&line, "v = %s;", wide) >= 0 &&
+        config_read_string(scratch, line) == CONFIG_TRUE) {
+        root = config_root_setting(scratch);
+        value = config_setting_get_member(root, "v");
+        if (config_setting_length(root) != 1 || !config_setting_is_scalar(value))
+            value = NULL;
+    }
+    free(line);
+    free(wide);
+    return value;
+}
+
 config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch)
 {
     bool is_text = row->kind == KIND_STRING || row->kind == KIND_CHOICE;
-    config_setting_t *root, *value;
-    char *line;
+    config_setting_t *value;
 
     if (!is_text || text[0] == '"') {
-        if (asprintf(&line, "v = %s;", text) < 0)
-            return NULL;
-        if (number_scan_next(&(struct number_scan){.at = line, .line = 1})) {
-            free(line);
-            return NULL;
-        }
-        if (config_read_string(scratch, line) == CONFIG_TRUE) {
-            root = config_root_setting(scratch);
-            value = config_setting_get_member(root, "v");
-            free(line);
-            return config_setting_length(root) == 1 && config_setting_is_scalar(value) ? value
-                                                                                       : NULL;
-        }
-        free(line);
+        value = parse_as_value(text, scratch);
+        if (value || config_error_type(scratch) != CONFIG_ERR_PARSE)
+            return value;
+        config_destroy(scratch);
+        config_init(scratch);
     }
     value = config_setting_add(config_root_setting(scratch), "v", CONFIG_TYPE_STRING);
     if (value)

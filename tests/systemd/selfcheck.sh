@@ -26,7 +26,7 @@ Type=notify
 NotifyAccess=all
 DynamicUser=yes
 SetCredential=word:secret
-ExecStart=bash -c 'read -r w <$CREDENTIALS_DIRECTORY/word; sleep .5; systemd-notify --ready --status="word $w"; sleep 99'
+ExecStart=bash -c 'read -r w <$CREDENTIALS_DIRECTORY/word; systemd-notify --ready --status="word $w"; sleep 99'
 END
 cat >$units/rig-limits.service <<'END'
 [Service]

@@ -1,0 +1,162 @@
+# shellcheck shell=bash
+# lib.sh - what the end-to-end tests share; each sources it first.
+#
+# A test works in a directory of its own. Its daemons listen on loopback, on ports that the kernel
+# chooses and their logs tell. Every wait has an end. Status 0 passed, 77 cannot run here, else failed.
+set -u
+export LC_ALL=C
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top_srcdir=${top_srcdir:-${here%/tests/e2e}}
+ECHOD=${ECHOD:-$top_srcdir/build/echod}
+PKI=${PKI:-$top_srcdir/build/tests/pki}
+[ -e "$PKI/ca.crt" ] || "$top_srcdir/certs/make-certs" "$PKI" >/dev/null || exit 1
+
+dir=$(mktemp -d) || exit 1
+cd "$dir" || exit 1 # so that paths in settings and in the log are short
+log=/dev/null       # of the daemon started last
+echod_pid=
+launches=0
+crashes=0    # how many records of `crashed` stop_echod expects
+launcher=()  # a command to run the daemon under
+command=()   # see peer()
+
+# ---- the verdict ----
+
+fail() {
+    printf 'FAILED: %s\n' "$*"
+    exit 1
+}
+
+expect() { # WORDS COMMAND...: it must succeed
+    "${@:2}" || fail "$1"
+    printf 'ok - %s\n' "$1"
+}
+
+within() { # SECONDS COMMAND...: it succeeds before the time is over
+    local end=$((SECONDS + $1))
+    until "${@:2}"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}
+
+need() { # TOOL...: skip the test where one is missing
+    local tool
+    for tool; do
+        command -v "$tool" >/dev/null || skip "$tool is not installed"
+    done
+}
+
+skip() {
+    printf 'SKIPPED: %s\n' "$*"
+    exit 77
+}
+
+finish() {
+    local status=$? pid
+    for pid in $(jobs -rp); do kill -KILL "$pid" && wait "$pid"; done 2>/dev/null
+    if [ $status != 0 ] && [ $status != 77 ]; then
+        tail -n 60 log.* 2>/dev/null
+    fi
+    cd / && rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# ---- the daemon ----
+
+# settings that most tests share: one listener for each of the ways to speak
+tls_on="tls = { enabled = true; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; };"
+both="listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; port = 0; $tls_on } );"
+
+launch() { # COMMAND...: in the background, the daemon that `log` and `echod_pid` are of from now on
+    launches=$((launches + 1))
+    log=log.$launches
+    "$@" >$log 2>&1 </dev/null &
+    echod_pid=$!
+}
+
+start_echod() { # SETTINGS: a daemon, once all its listeners are announced
+    local name
+    printf '%s\n' "$1" >echod.conf
+    launch "${launcher[@]}" "$ECHOD" -c echod.conf
+    for name in $(listeners echod.conf); do
+        within 30 announced "$name" || fail "$name does not listen"
+    done
+}
+
+listeners() { # FILE: the names it gives
+    grep -q 'name = "' "$1" || echo echo
+    sed 's/name = /\n&/g' "$1" | sed -n 's/^name = "\([^"]*\)".*/\1/p'
+}
+announced() { [ -n "$(addresses "$1")" ] || gone "$echod_pid"; }
+addresses() { # LISTENER: a line for each
+    sed -n "s/^echod: $1: listening on \([^ ,]*\).*/\1/p" $log
+}
+port() { addresses "$1" | sed -n '$s/.*://p'; }
+
+stop_echod() { # [PID]: in order, with nothing to complain of
+    kill -TERM "${1-$echod_pid}"
+    expect_exit 0 "${1-$echod_pid}"
+    ! grep -HE 'AddressSanitizer|LeakSanitizer|runtime error:' $log || fail "a sanitizer complains"
+    [ "$(records end=crashed | wc -l)" = $crashes ] || fail "a client's process has crashed"
+}
+
+expect_exit() { # STATUS PID: it ends by itself, so
+    local status=0
+    within 30 gone "$2" || fail "process $2 has not ended"
+    wait "$2" || status=$?
+    [ $status = "$1" ] || fail "exit status $status, not $1"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+logged() { grep -qF -- "$1" $log; }
+children() { pgrep -P "$echod_pid"; }
+serves() { [ "$(children | wc -l)" = "$1" ]; } # N: clients under way
+
+# ---- records ----
+
+records() { # FIELD...: the lines of clients that have ended and have all of these fields
+    sed -n '/^echod: end=/s/$/ /p' $log | with_fields "$@"
+}
+with_fields() {
+    if [ $# = 0 ]; then cat; else grep -F -- " $1 " | with_fields "${@:2}"; fi
+}
+has_records() { # N FIELD...
+    [ "$(records "${@:2}" | wc -l)" = "$1" ]
+}
+expect_records() { # N FIELD...: so many there are, or will be soon
+    within 15 has_records "$@" || fail "not $1 records with ${*:2}"
+    printf 'ok - records: %s\n' "$*"
+}
+field() { # NAME: of the records on standard input
+    sed -n "s/.* $1=\([^ ]*\) .*/\1/p"
+}
+
+# ---- clients ----
+
+peer() { # MODE WAY OPTION...: peer.py with a listener; WAY is its name, tls1.2 or tls1.3
+    set_command "$@"
+    "${command[@]}"
+}
+start_peer() { # the same in the background, as process $!
+    set_command "$@"
+    "${command[@]}" &
+}
+set_command() {
+    local name=${2%1.[23]}
+    command=(python3 "$here/peer.py" "$1")
+    case $(addresses "$name") in
+    unix:*) command+=(--unix "$(addresses "$name" | sed s/unix://)") ;;
+    *) command+=(--port "$(port "$name")") ;;
+    esac
+    case $2 in
+    tls1.*) command+=(--tls-version "${2#tls}" --ca "$PKI/ca.crt") ;;
+    tls*) command+=(--tls --ca "$PKI/ca.crt") ;;
+    esac
+    command+=("${@:3}")
+}
+refused() { # PORT [HOST]: nobody listens there
+    timeout 5 bash -c ": >/dev/tcp/${2-127.0.0.1}/$1" 2>/dev/null
+    [ $? = 1 ]
+}

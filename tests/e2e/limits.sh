@@ -1,0 +1,71 @@
+#!/bin/bash
+# limits.sh - each limit ends the client that reaches it, no other, with a record that says so.
+. "$(dirname "$0")/lib.sh"
+
+lasted() { # MILLISECONDS FIELD...: each of these clients stayed at least so long
+    local usec
+    for usec in $(records "${@:2}" | field duration_usec); do
+        [ "$usec" -ge "$1"000 ] || return 1
+    done
+}
+too_much() { # LISTENER: one byte more than it takes
+    [[ $(peer whole "$1" --size 1001 2>&1) == *"1000 of 1001 bytes came back"* ]]
+}
+
+start_echod "idle_timeout = 0; listeners = (
+    { name = \"free\"; port = 0; },
+    { name = \"idle\"; port = 0; idle_timeout = 0.4; },
+    { name = \"tls-handshake\"; port = 0; handshake_timeout = 0.4; $tls_on },
+    { name = \"session\"; port = 0; session_timeout = 0.8; },
+    { name = \"bytes\"; port = 0; max_bytes = 1000; },
+    { name = \"tls-bytes\"; port = 0; max_bytes = 1000; $tls_on }
+);"
+start_peer silent free
+free=$!
+
+# ---- time ----
+expect "idle_timeout ends who is silent" peer silent idle --seconds 20
+expect_records 1 listener=idle end=idle
+expect "when it is time" lasted 400 end=idle
+
+expect "handshake_timeout ends who does not begin one" \
+    peer silent free --port "$(port tls-handshake)" --seconds 20
+expect "and who stops half-way" peer silent tls-handshake --half-handshake --seconds 20
+# a byte at a time must not buy time
+peer whole tls-handshake --piece 1 --pause 0.05 2>/dev/null && fail "the handshake had no end"
+expect_records 3 listener=tls-handshake end=handshake_timeout
+expect "when it is time" lasted 400 end=handshake_timeout
+
+peer loop session --keep --seconds 20 2>/dev/null && fail "the session had no end"
+expect_records 1 listener=session end=session_timeout
+expect "session_timeout ends who is busy, when it is time" lasted 800 end=session_timeout
+
+# ---- bytes ----
+for name in bytes tls-bytes; do
+    expect "$name: as many as it takes" peer whole $name --size 1000
+    expect_records 1 listener=$name end=closed bytes_in=1000 bytes_out=1000
+    expect "$name: of more the first come back" too_much $name
+    expect_records 1 listener=$name end=max_bytes bytes_in=1000 bytes_out=1000
+done
+
+expect "a client without limits is still there" serves 1
+kill $free
+stop_echod
+
+# ---- clients at a time ----
+start_echod "max_clients = 2; $both"
+start_peer silent plain
+first=$!
+start_peer silent tls
+second=$!
+expect "two clients" within 15 serves 2
+start_peer whole plain
+third=$!
+sleep 0.5
+expect "a third one waits" kill -0 $third
+expect "and has no process" serves 2
+kill $first
+expect "it is served when one has gone" wait $third
+expect_records 1 end=closed bytes_out=1024
+kill $second
+stop_echod
