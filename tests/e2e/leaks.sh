@@ -37,7 +37,8 @@ expect_records 1 end=tls_error
 start_peer loop tls --keep
 old=$!
 expect "a client that stays over reloads" within 30 serves 1
-reload "prot = 7; $both" "not reloaded"
+reload "prot = 7; $both" "prot: no such setting"
+reload "host = \"unix:absent/sock\"; $tls_on" "cannot listen on unix:absent/sock"
 reload "listeners = ( { name = \"new\"; port = 0; $tls_on }, { name = \"unix\"; host = \"unix:sock\"; } );" \
     "echod.conf: reloaded"
 expect "a client after the reload" peer whole unix

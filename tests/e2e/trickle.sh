@@ -10,8 +10,8 @@ for way in plain tls1.2 tls1.3; do
 done
 expect_records 3 end=closed bytes_out=100
 
-# with so little room at the reader the daemon waits to write all the time, longer than idle_timeout
-slow=(--size 800000 --receive-buffer 8192 --piece 8192 --pause 0.015)
+# more than the kernel holds, so that the daemon waits to write for longer than idle_timeout
+slow=(--size 8000000 --receive-buffer 8192 --piece 8192 --pause-read 0.005)
 start_peer whole plain "${slow[@]}"
 plain=$!
 start_peer whole tls "${slow[@]}"
@@ -21,8 +21,8 @@ expect "others are not slowed down" peer many plain
 expect "by the slow ones" serves 2
 expect "a slow reader gets all" wait $plain
 expect "with TLS too" wait $tls
-expect_records 2 end=closed bytes_out=800000
-for usec in $(records bytes_out=800000 | field duration_usec); do
+expect_records 2 end=closed bytes_out=8000000
+for usec in $(records bytes_out=8000000 | field duration_usec); do
     expect "that took longer than idle_timeout" test "$usec" -gt 2000000
 done
 stop_echod

@@ -577,7 +577,7 @@ static void signal_does_not_end_the_wait(void **state)
     timer_settime(timer, 0, &often, NULL);
     assert_waits_out(&pair.stream, STREAM_WAIT_READ);
     timer_delete(timer);
-    assert_true(ticks > 1);
+    assert_true(ticks > 0);
     close_pair(&pair);
 }
 
@@ -616,6 +616,6 @@ int main(void)
         OVER_BOTH(signal_does_not_end_the_wait),
     };
 
-    alarm(60); /* a test that waits for ever fails */
+    alarm(120); /* a test that waits for ever fails */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
