@@ -33,6 +33,7 @@ expect "a client without close_notify" peer whole tls --end cut
 expect "a client that resets" peer whole tls --end reset
 socat -u "SYSTEM:echo rubbish" "TCP:127.0.0.1:$(port tls)"
 expect_records 1 end=tls_error
+expect_records 6
 
 start_peer loop tls --keep
 old=$!

@@ -32,7 +32,8 @@ expect "handshake_timeout ends who does not begin one" \
     peer silent free --port "$(port tls-handshake)" --seconds 20
 expect "and who stops half-way" peer silent tls-handshake --half-handshake --seconds 20
 # a byte at a time must not buy time
-peer whole tls-handshake --piece 1 --pause-send 0.05 --timeout 15 2>/dev/null && fail "the handshake had no end"
+peer whole tls-handshake --piece 1 --pause-send 0.05 --timeout 15 2>/dev/null &&
+    fail "the handshake had no end"
 expect_records 3 listener=tls-handshake end=handshake_timeout
 expect "when it is time" lasted 400 end=handshake_timeout
 
@@ -62,7 +63,7 @@ second=$!
 expect "two clients" within 15 serves 2
 start_peer whole plain
 third=$!
-sleep 0.5
+sleep 1
 expect "a third one waits" kill -0 $third
 expect "and has no process" serves 2
 kill $first
