@@ -177,16 +177,31 @@ static bool step_write(struct echo *echo)
     }
 }
 
-/* The sooner of the session's end and a silence that begins now. Returns false when it comes. */
+/* What a slow reader still has to take from the kernel; asked only where it makes us wait. */
+static size_t unsent(const struct echo *echo)
+{
+    return echo->wants & STREAM_WAIT_WRITE ? stream_unsent(echo->stream) : 0;
+}
+
+/*
+ * The sooner of the session's end and a silence that begins now. Returns false when it comes. A
+ * socket becomes writable only once a good part of it is free, so a slow reader is not silent as
+ * long as the kernel's share shrinks.
+ */
 static bool wait_for_peer(struct echo *echo)
 {
-    deadline_t idle = deadline_in(echo->limits->idle_usec);
-    bool idle_first = idle < echo->limits->deadline;
+    for (;;) {
+        size_t before = unsent(echo);
+        deadline_t idle = deadline_in(echo->limits->idle_usec);
+        bool idle_first = idle < echo->limits->deadline;
 
-    if (stream_wait(echo->stream, echo->wants, idle_first ? idle : echo->limits->deadline))
-        return true;
-    echo->end = idle_first ? END_IDLE : END_SESSION_TIMEOUT;
-    return false;
+        if (stream_wait(echo->stream, echo->wants, idle_first ? idle : echo->limits->deadline))
+            return true;
+        if (idle_first && unsent(echo) < before)
+            continue;
+        echo->end = idle_first ? END_IDLE : END_SESSION_TIMEOUT;
+        return false;
+    }
 }
 
 enum end echo_run(struct stream *stream, const struct echo_limits *limits, struct record *record)

@@ -229,6 +229,16 @@ static size_t take_by_name(const struct opening *opening)
     return taken;
 }
 
+/* A port that any number would do for belongs to the listener that got it, and to no other. */
+static bool may_take(const struct opening *opening, const struct listen_socket *socket,
+                     const struct addr *addr)
+{
+    bool any_port = addr->sa.sa_family != AF_UNIX && addr_port(addr) == 0;
+
+    return serves(socket, addr) && !contains(opening->set, socket->fd) &&
+           (!any_port || strcmp(socket->name, opening->params->name) == 0);
+}
+
 /* Returns whether a socket bound to the address was there already. */
 static bool take_by_address(const struct opening *opening, const struct addr *addr)
 {
@@ -237,8 +247,7 @@ static bool take_by_address(const struct opening *opening, const struct addr *ad
             serves(&opening->set->sockets[i], addr))
             return true;
     for (size_t i = 0; i < opening->old->n; i++)
-        if (serves(&opening->old->sockets[i], addr) &&
-            !contains(opening->set, opening->old->sockets[i].fd))
+        if (may_take(opening, &opening->old->sockets[i], addr))
             return take(opening, &opening->old->sockets[i]) == 0;
     return false;
 }
@@ -262,6 +271,7 @@ static int open_address(const struct opening *opening, const struct addr *asked,
 
     if (take_by_address(opening, asked))
         return 0;
+    snprintf(socket.name, sizeof(socket.name), "%s", opening->params->name);
     if (port != 0)
         addr_set_port(&socket.addr, port);
     socket.fd = bind_new(opening->params, &socket.addr);

@@ -34,7 +34,7 @@ struct listen_socket {
     int listener;      /* index of its listen_params, or LISTEN_UNUSED */
     struct addr asked; /* what it was to be bound to: port 0 where any would do */
     struct addr addr;  /* what it is bound to */
-    char name[64];     /* a passed socket's FileDescriptorName= */
+    char name[64];     /* a passed socket's FileDescriptorName=, else its listener's */
 };
 
 /* All of them; zero-initialise for an empty set. */

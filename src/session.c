@@ -51,6 +51,12 @@ static bool in_order(enum end end)
            end == END_MESSAGE_TOO_LONG;
 }
 
+/* Cut by a limit, and yet nothing is owed: the peer may be told that this is the end. */
+static bool is_settled(enum end end, const struct record *record)
+{
+    return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
+}
+
 static enum end converse(struct stream *stream, const struct session_params *params,
                          struct record *record)
 {
@@ -71,6 +77,8 @@ static enum end converse(struct stream *stream, const struct session_params *par
     end = echo_run(stream, &limits, record);
     if (in_order(end))
         finish(stream, params);
+    else if (is_settled(end, record))
+        stream_finish(stream);
     return end;
 }
 

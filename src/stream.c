@@ -118,13 +118,12 @@ static void discard_input(const struct stream *stream, deadline_t deadline)
  * process owns the socket the kernel gives a peer that is slow to read only a few probes before
  * it throws the rest away.
  */
-static void linger(int fd, uint64_t usec)
+static void linger(const struct stream *stream, uint64_t usec)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = (int)(usec / USEC_PER_SEC)};
-    int unsent = 0;
 
-    if (linger.l_linger > 0 && ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    if (linger.l_linger > 0 && stream_unsent(stream) > 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
@@ -132,7 +131,7 @@ void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_us
     send_fin(stream);
     discard_input(stream, now_usec() + grace_usec);
     stream->ops->close(stream);
-    linger(stream->fd, linger_usec);
+    linger(stream, linger_usec);
     close(stream->fd);
     stream->fd = -1;
 }
@@ -142,6 +141,13 @@ unsigned stream_wants(enum stream_status status)
     if (status == STREAM_WANT_READ)
         return STREAM_WAIT_READ;
     return status == STREAM_WANT_WRITE ? STREAM_WAIT_WRITE : 0;
+}
+
+size_t stream_unsent(const struct stream *stream)
+{
+    int unsent = 0;
+
+    return ioctl(stream->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 ? (size_t)unsent : 0;
 }
 
 bool stream_wait(const struct stream *stream, unsigned wants, deadline_t deadline)

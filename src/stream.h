@@ -82,6 +82,9 @@ void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_us
 /* The wait that a STREAM_WANT_* asks for; 0 for the other answers. */
 unsigned stream_wants(enum stream_status status);
 
+/* Bytes written that the peer's kernel has not acknowledged yet; 0 where that is not known. */
+size_t stream_unsent(const struct stream *stream);
+
 /*
  * Wait until the socket is ready for one of `wants`, has failed, or the deadline passes.
  * Returns whether it is worth trying again: false once the deadline has passed.

@@ -4,11 +4,21 @@
 . "$(dirname "$0")/lib.sh"
 need systemd-socket-activate socat
 
-free_ports() { # N ports that were free a moment ago, as systemd-socket-activate takes no port 0
+free_ports() { # N ports, as systemd-socket-activate takes no port 0: of those that the kernel
+    # gives to nobody by itself, so that no other test has one by the time it is used
     python3 -c '
-import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(s.getsockname()[1] for s in sockets))' "$1"
+import random, socket, sys
+low, high = map(int, open("/proc/sys/net/ipv4/ip_local_port_range").read().split())
+ports = [p for p in range(2000, 65000) if not low <= p <= high] or range(2000, 65000)
+found = set()
+while len(found) < int(sys.argv[1]):
+    port = random.choice(ports)
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        found.add(port)
+    except OSError:
+        pass
+print(*found)' "$1"
 }
 activate() { # SETTINGS OPTION...: systemd-socket-activate, from the moment that it listens
     printf '%s\n' "$1" >echod.conf
@@ -22,17 +32,17 @@ tls=(--tls --ca "$PKI/ca.crt")
 read -r one two three < <(free_ports 3)
 
 # ---- listening sockets, by name: where they listen is not for the settings to say ----
-activate "$both" -l 127.0.0.1:$one -l 127.0.0.1:$two -l 127.0.0.1:$three --fdname=plain:tls:plain
-expect "the first client starts it" at whole $one
-expect "a second socket, of another listener" at whole $two "${tls[@]}"
-expect "a third one, of the first listener" at whole $three
+activate "$both" -l "127.0.0.1:$one" -l "127.0.0.1:$two" -l "127.0.0.1:$three" --fdname=plain:tls:plain
+expect "the first client starts it" at whole "$one"
+expect "a second socket, of another listener" at whole "$two" "${tls[@]}"
+expect "a third one, of the first listener" at whole "$three"
 expect "they are what the listeners have" \
     test "$(addresses plain | xargs)" = "127.0.0.1:$one 127.0.0.1:$three"
 expect_records 2 listener=plain end=closed
 expect_records 1 listener=tls end=closed
 kill -HUP "$echod_pid"
 expect "a reload" within 15 logged "echod.conf: reloaded"
-expect "keeps them" at whole $three
+expect "keeps them" at whole "$three"
 stop_echod
 
 # ---- by address, beside a socket of its own ----
@@ -40,8 +50,8 @@ activate "listeners = (
     { name = \"passed\"; host = \"127.0.0.1\"; port = $one; },
     { name = \"unix\"; host = \"unix:$PWD/sock\"; },
     { name = \"own\"; host = \"127.0.0.1\"; port = 0; }
-);" -l 127.0.0.1:$one -l "$PWD/sock"
-expect "a passed port" at whole $one
+);" -l "127.0.0.1:$one" -l "$PWD/sock"
+expect "a passed port" at whole "$one"
 expect "a passed path" peer whole unix
 expect "a port of its own" peer whole own
 expect "the log tells them apart" \
@@ -53,29 +63,30 @@ expect "a passed path stays" test -S sock
 activate "listeners = (
     { name = \"plain\"; port = $one; },
     { name = \"tls\"; port = $two; $tls_on }
-); log = { level = \"debug\"; };" --accept -l 127.0.0.1:$one -l 127.0.0.1:$two
-expect "a client" at whole $one
-expect "another one, of the listener with this port" at whole $two "${tls[@]}"
-expect "both at once" at many $one
+); log = { level = \"debug\"; };" --accept -l "127.0.0.1:$one" -l "127.0.0.1:$two"
+expect "a client" at whole "$one"
+expect "another one, of the listener with this port" at whole "$two" "${tls[@]}"
+expect "20 at once" at many "$one"
 expect_records 21 listener=plain end=closed bytes_out=1024
 expect_records 1 listener=tls end=closed bytes_out=1024
-expect "a client that says nothing" at whole $one --size 0
+expect "a client that says nothing" at whole "$one" --size 0
 expect_records 1 listener=plain end=probe
 expect "no process stays" within 15 serves 0
 kill "$echod_pid"
 wait "$echod_pid"
 
 # ---- inetd: standard input and output are the client ----
-activate 'name = "plain";' --accept --inetd -l 127.0.0.1:$one
-expect "a client on standard input and output" at whole $one --size 100000
+activate 'name = "plain";' --accept --inetd -l "127.0.0.1:$one"
+expect "a client on standard input and output" at whole "$one" --size 100000
 expect_records 1 listener=plain end=closed bytes_out=100000
 kill "$echod_pid"
 wait "$echod_pid"
 
+ln -s "$ECHOD" echod # socat gives blanks and colons a meaning
 inetd() { # SETTINGS: for one client on the path `inetd`, standard error and all
     printf '%s\n' "$1" >echod.conf
     rm -f inetd
-    launch socat UNIX-LISTEN:inetd "EXEC:$ECHOD -c echod.conf,nofork,stderr"
+    launch socat UNIX-LISTEN:inetd "EXEC:./echod -c echod.conf,nofork,stderr"
     within 15 test -S inetd || fail "socat does not listen"
 }
 inetd 'log = { target = "stderr"; level = "debug"; };'

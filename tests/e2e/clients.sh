@@ -11,11 +11,15 @@ need openssl socat ncat nc gnutls-cli curl
 base64 binary >text # for telnet, which gives some bytes a meaning
 
 gets_back() { # FILE COMMAND...: the command's input is the file, and so is its output
-    timeout 30 "${@:2}" <"$1" >back 2>err && cmp "$1" back || { head -n 5 err; return 1; }
+    timeout 30 "${@:2}" <"$1" >back 2>err && cmp "$1" back && return
+    head -n 5 err
+    return 1
 }
-gets_held() { # the same for a client that leaves when its input ends, which is not before all is back
+gets_held() { # the same for a client that leaves when its input ends: not before all is back
     : >back
-    hold "$1" | timeout 30 "${@:2}" >>back 2>err && cmp "$1" back || { head -n 5 err; return 1; }
+    hold "$1" | timeout 30 "${@:2}" >>back 2>err && cmp "$1" back && return
+    head -n 5 err
+    return 1
 }
 hold() { # FILE
     cat "$1"

@@ -14,7 +14,7 @@ kill -TERM "$echod_pid"
 for port in "${ports[@]}"; do
     expect "new clients are refused at once" within 10 refused "$port"
 done
-expect "while those of before stay" serves 2
+expect "while those of before stay" within 15 serves 2
 kill $plain
 expect "and finish" wait $plain
 expect "one by one" within 15 serves 1

@@ -33,11 +33,13 @@ expect "a client without close_notify" peer whole tls --end cut
 expect "a client that resets" peer whole tls --end reset
 socat -u "SYSTEM:echo rubbish" "TCP:127.0.0.1:$(port tls)"
 expect_records 1 end=tls_error
+expect_records 6
 
 start_peer loop tls --keep
 old=$!
 expect "a client that stays over reloads" within 30 serves 1
-reload "prot = 7; $both" "not reloaded"
+reload "prot = 7; $both" "prot: no such setting"
+reload "host = \"unix:absent/sock\"; $tls_on" "cannot listen on unix:absent/sock"
 reload "listeners = ( { name = \"new\"; port = 0; $tls_on }, { name = \"unix\"; host = \"unix:sock\"; } );" \
     "echod.conf: reloaded"
 expect "a client after the reload" peer whole unix

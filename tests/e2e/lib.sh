@@ -55,13 +55,12 @@ skip() {
 finish() {
     local status=$? pid
     for pid in $(jobs -rp); do kill -KILL "$pid" && wait "$pid"; done 2>/dev/null
-    if [ $status != 0 ] && [ $status != 77 ]; then
-        tail -n 60 log.* 2>/dev/null
-    fi
+    [ $status = 0 ] || [ $status = 77 ] || tail -n 60 log.* 2>/dev/null
     cd / && rm -rf "$dir"
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
+need python3 pgrep
 
 # ---- the daemon ----
 
@@ -83,6 +82,7 @@ start_echod() { # SETTINGS: a daemon, once all its listeners are announced
     for name in $(listeners echod.conf); do
         within 30 announced "$name" || fail "$name does not listen"
     done
+    ! gone "$echod_pid" || fail "the daemon has ended"
 }
 
 listeners() { # FILE: the names it gives
@@ -95,9 +95,9 @@ addresses() { # LISTENER: a line for each
 }
 port() { addresses "$1" | sed -n '$s/.*://p'; }
 
-stop_echod() { # [PID]: in order, with nothing to complain of
-    kill -TERM "${1-$echod_pid}"
-    expect_exit 0 "${1-$echod_pid}"
+stop_echod() { # in order, with nothing to complain of
+    kill -TERM "$echod_pid"
+    expect_exit 0 "$echod_pid"
     ! grep -HE 'AddressSanitizer|LeakSanitizer|runtime error:' $log || fail "a sanitizer complains"
     [ "$(records end=crashed | wc -l)" = $crashes ] || fail "a client's process has crashed"
 }

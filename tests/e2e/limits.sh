@@ -8,8 +8,8 @@ lasted() { # MILLISECONDS FIELD...: each of these clients stayed at least so lon
         [ "$usec" -ge "$1"000 ] || return 1
     done
 }
-too_much() { # LISTENER: one byte more than it takes
-    [[ $(peer whole "$1" --size 1001 2>&1) == *"1000 of 1001 bytes came back"* ]]
+cut_off() { # LISTENER SIZE: of so many bytes the first 1000 come back, and then the end
+    [[ $(peer whole "$1" --size "$2" 2>&1) == *"1000 of $2 bytes came back"* ]]
 }
 
 start_echod "idle_timeout = 0; listeners = (
@@ -32,7 +32,8 @@ expect "handshake_timeout ends who does not begin one" \
     peer silent free --port "$(port tls-handshake)" --seconds 20
 expect "and who stops half-way" peer silent tls-handshake --half-handshake --seconds 20
 # a byte at a time must not buy time
-peer whole tls-handshake --piece 1 --pause 0.05 2>/dev/null && fail "the handshake had no end"
+peer whole tls-handshake --piece 1 --pause-send 0.05 --timeout 15 2>/dev/null &&
+    fail "the handshake had no end"
 expect_records 3 listener=tls-handshake end=handshake_timeout
 expect "when it is time" lasted 400 end=handshake_timeout
 
@@ -44,8 +45,9 @@ expect "session_timeout ends who is busy, when it is time" lasted 800 end=sessio
 for name in bytes tls-bytes; do
     expect "$name: as many as it takes" peer whole $name --size 1000
     expect_records 1 listener=$name end=closed bytes_in=1000 bytes_out=1000
-    expect "$name: of more the first come back" too_much $name
-    expect_records 1 listener=$name end=max_bytes bytes_in=1000 bytes_out=1000
+    expect "$name: one more" cut_off $name 1001
+    expect "$name: many more" cut_off $name 300000
+    expect_records 2 listener=$name end=max_bytes bytes_in=1000 bytes_out=1000
 done
 
 expect "a client without limits is still there" serves 1
@@ -61,7 +63,7 @@ second=$!
 expect "two clients" within 15 serves 2
 start_peer whole plain
 third=$!
-sleep 0.5
+sleep 1
 expect "a third one waits" kill -0 $third
 expect "and has no process" serves 2
 kill $first

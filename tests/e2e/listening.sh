@@ -13,13 +13,17 @@ cannot_listen() { # SETTINGS TEXT: exit status 69, and a line that contains the 
     timeout 15 "$ECHOD" -c second.conf >second.log 2>&1 </dev/null
     [ $? = 69 ] && grep -qF -- "$2" second.log || { cat second.log; return 1; }
 }
-has_ipv6() { python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null; }
+has_address() { # IPv6-ADDRESS: it is one of this machine
+    python3 -c 'import socket, sys
+socket.socket(socket.AF_INET6).bind((sys.argv[1], 0))' "$1" 2>/dev/null
+}
 has_served() { [ -n "$(records)" ]; }
 name_of() { cat "/proc/$1/comm"; }
 
 # ---- addresses ----
 loopback=(127.0.0.1) any=(0.0.0.0)
-if has_ipv6; then loopback+=('[::1]') any+=('[::]'); fi
+! has_address ::1 || loopback+=('[::1]')
+! has_address :: || any+=('[::]')
 start_echod 'listeners = (
     { name = "localhost"; host = "localhost"; port = 0; },
     { name = "any"; host = "*"; port = 0; },
@@ -31,7 +35,7 @@ expect "an address is no other" within 5 listens_on ipv4 127.0.0.1
 for name in localhost any ipv4; do
     expect "$name serves IPv4" peer whole $name
 done
-if has_ipv6; then
+if has_address ::1; then
     expect "localhost serves IPv6" peer whole localhost --host ::1
     expect "* serves IPv6" peer whole any --host ::1
     expect "IPv4 alone does not" refused "$(port ipv4)" ::1
@@ -63,12 +67,11 @@ expect "an orderly stop removes it" test ! -e sock
 # ---- two daemons on one port ----
 share='host = "127.0.0.1"; reuse_port = true;'
 start_echod "$share port = 0;"
-first_pid=$echod_pid first_log=$log
+first=("$echod_pid" "$log")
 start_echod "$share port = $(port echo);"
 expect "clients of both" peer many echo --count 60
 expect "the second has some" within 15 has_served
-second_log=$log log=$first_log
+stop_echod
+echod_pid=${first[0]} log=${first[1]}
 expect "and the first" within 15 has_served
-stop_echod "$first_pid"
-log=$second_log
 stop_echod

@@ -37,7 +37,7 @@ class Peer:
     """
 
     def __init__(self, args, handshake=True):
-        self.piece, self.pause = args.piece, args.pause
+        self.args = args
         self.out = bytearray()  # on its way to the socket
         self.finishing = self.ended = False
         self.sock = connect(args)
@@ -91,9 +91,9 @@ class Peer:
 
     def flush(self):
         """Send one piece, and FIN behind the last one if it is to be."""
-        time.sleep(self.pause)
+        time.sleep(self.args.pause_send)
         try:
-            del self.out[:self.sock.send(self.out[:self.piece])]
+            del self.out[:self.sock.send(self.out[:self.args.piece])]
         except BlockingIOError:
             return
         if self.finishing and not self.out and not self.tls:
@@ -112,8 +112,8 @@ class Peer:
 
     def receive(self):
         """Hand what the socket has to TLS; returns it."""
-        data = self.sock.recv(self.piece)
-        time.sleep(self.pause)
+        data = self.sock.recv(self.args.piece)
+        time.sleep(self.args.pause_read)
         if self.tls and data:
             self.incoming.write(data)
         elif self.tls:
@@ -202,8 +202,8 @@ class Exchange:
     def send(self):
         if self.peer.out:
             self.peer.flush()
-        elif self.sent < len(self.data):
-            chunk = self.data[self.sent:self.sent + self.peer.piece]
+        while not self.peer.out and self.sent < len(self.data):
+            chunk = self.data[self.sent:self.sent + self.args.piece]
             self.peer.write(chunk)
             self.sent += len(chunk)
         if self.to_finish():
@@ -346,7 +346,8 @@ def parse():
     add("--end", choices=("close", "cut", "reset"), default="close",
         help="half-close in order; FIN once all is back, without close_notify; RST then")
     add("--piece", type=int, default=65536, help="bytes a call of send and recv")
-    add("--pause", type=float, default=0, help="seconds for each piece")
+    add("--pause-send", type=float, default=0, metavar="SECONDS", help="for each piece")
+    add("--pause-read", type=float, default=0, metavar="SECONDS", help="for each piece")
     add("--receive-buffer", type=int, metavar="BYTES")
     add("--timeout", type=int, default=60, help="seconds for everything, beyond --seconds")
     args = parser.parse_args()

@@ -3,7 +3,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 [ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
-    exec "$here/with-systemd" -b "$here" bash "$here/selfcheck.sh"
+    exec "$here/with-systemd" bash "$here/selfcheck.sh"
 units=/run/systemd/system bad=0
 check() { if "${@:2}"; then echo "ok   $1"; else echo "FAIL $1"; bad=1; fi; }
 within() { for _ in {1..50}; do "$@" && return; sleep .1; done; return 1; }

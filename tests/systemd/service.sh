@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 [ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
-    exec "$here/with-systemd" -b "$top_srcdir" -b "$top_builddir" bash "$here/service.sh"
+    exec "$here/with-systemd" bash "$here/service.sh"
 peer=$top_srcdir/tests/e2e/peer.py
 conf=$sysconfdir/echod/echod.conf
 n=0

@@ -1006,6 +1006,6 @@ int main(void)
         cmocka_unit_test(probe_faults_what_can_never_be),
     };
 
-    alarm(60); /* a test that waits for ever fails */
+    alarm(120); /* a test that waits for ever fails */
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

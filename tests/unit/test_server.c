@@ -528,7 +528,7 @@ static void stop_accepts_who_has_come_before(void **state)
 
 static void drain_ends_at_its_deadline(void **state)
 {
-    const uint64_t drain_usec = 200 * USEC_PER_MSEC;
+    const uint64_t drain_usec = 600 * USEC_PER_MSEC;
     struct served served = start(
         &(struct plan){.limits = {.max_clients = 100, .drain_usec = drain_usec}, .n = {1, 1}});
     int fds[] = {served_client(&served, 0), served_client(&served, 0), served_client(&served, 0)};
@@ -773,6 +773,6 @@ int main(void)
         cmocka_unit_test(no_server_can_be_closed),
     };
 
-    alarm(60); /* a test that waits for ever fails */
+    alarm(120); /* a test that waits for ever fails */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

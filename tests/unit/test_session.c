@@ -360,7 +360,6 @@ static void reset_in_the_handshake_is_told(void **state)
     struct visitor client = begin(state, (struct session_params){.tls = server});
 
     assert_int_equal(send(client.fd, half_a_hello, sizeof(half_a_hello), 0), 7);
-    usleep(A_MOMENT); /* until they are read: RST destroys what is not */
     leave_by_reset(&client);
     assert_ends(&client, END_RESET, 0, "Connection reset by peer");
 }
@@ -411,11 +410,11 @@ static void assert_cut_after(struct visitor *client, uint64_t start, uint64_t us
 static void silence_is_idle(void **state)
 {
     uint64_t start = now_usec();
-    struct visitor client = begin(state, (struct session_params){.idle_usec = A_MOMENT});
+    struct visitor client = begin(state, (struct session_params){.idle_usec = 5 * A_MOMENT});
 
     put(&client, "hello");
     get(&client, "hello");
-    assert_cut_after(&client, start, A_MOMENT);
+    assert_cut_after(&client, start, 5 * A_MOMENT);
     assert_ends(&client, END_IDLE, 5, "");
 }
 
@@ -447,6 +446,7 @@ static void session_has_an_end(void **state)
     uint64_t start = now_usec(), n = 0;
     struct visitor client =
         begin(state, (struct session_params){.session_usec = usec, .idle_usec = SOON});
+    struct record record;
     char byte = 'x';
 
     while (send(client.fd, &byte, 1, MSG_NOSIGNAL) == 1 && recv(client.fd, &byte, 1, 0) == 1) {
@@ -456,7 +456,9 @@ static void session_has_an_end(void **state)
     assert_true(now_usec() - start >= usec);
     assert_true(n > 1);
     shutdown(client.fd, SHUT_WR);
-    assert_ends(&client, END_SESSION_TIMEOUT, n, "");
+    record = end_of(&client);
+    assert_record(&record, END_SESSION_TIMEOUT, record.bytes_in, n);
+    assert_in_range(record.bytes_in, n, n + 1); /* the last one may have come too late */
 }
 
 static void silent_handshake_has_an_end(void **state)
@@ -552,7 +554,7 @@ static bool echoes_a_record(struct visitor *client)
     uint64_t before = client->record->bytes_out;
 
     assert_int_equal(SSL_write(client->ssl, full_record, sizeof(full_record)), sizeof(full_record));
-    for (int i = 0; i < 200 && client->record->bytes_out == before; i++)
+    for (int i = 0; i < 500 && client->record->bytes_out == before; i++)
         usleep(1000);
     return client->record->bytes_out == before + sizeof(full_record);
 }
@@ -656,7 +658,7 @@ int main(void)
         fputs("PKI does not name a directory that certs/make-certs made\n", stderr);
         return 77;
     }
-    alarm(60);                /* a test that waits for ever fails */
+    alarm(120);               /* a test that waits for ever fails */
     signal(SIGPIPE, SIG_IGN); /* as main() does: OpenSSL writes without MSG_NOSIGNAL */
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
