@@ -133,13 +133,13 @@ static void end_client(struct clients *clients, unsigned slot, int status)
 /* waitpid(2) for exactly this pid costs the same however many others live; waitpid(-1) does not. */
 static void reap(struct clients *clients, unsigned slot)
 {
-    pid_t pid = clients->entries[slot].pid;
+    pid_t pid = clients->entries[slot].pid, waited;
     int status;
 
     if (pid == 0)
         board_withdraw(clients->board, slot);
-    else if (waitpid(pid, &status, WNOHANG) == pid)
-        end_client(clients, slot, status);
+    else if ((waited = waitpid(pid, &status, WNOHANG)) == pid || (waited < 0 && errno == ECHILD))
+        end_client(clients, slot, waited == pid ? status : 0);
 }
 
 void clients_reap_posted(struct clients *clients)

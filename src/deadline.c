@@ -27,15 +27,22 @@ bool deadline_passed(deadline_t deadline)
     return deadline != DEADLINE_NEVER && now_usec() >= deadline;
 }
 
+uint64_t deadline_left_usec(deadline_t deadline)
+{
+    uint64_t now;
+
+    if (deadline == DEADLINE_NEVER)
+        return UINT64_MAX;
+    now = now_usec();
+    return now < deadline ? deadline - now : 0;
+}
+
 int deadline_poll_msec(deadline_t deadline)
 {
-    uint64_t now, msec;
+    uint64_t msec;
 
     if (deadline == DEADLINE_NEVER)
         return -1;
-    now = now_usec();
-    if (now >= deadline)
-        return 0;
-    msec = (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+    msec = (deadline_left_usec(deadline) + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
     return msec > INT_MAX ? INT_MAX : (int)msec;
 }

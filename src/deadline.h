@@ -29,6 +29,9 @@ deadline_t deadline_in(uint64_t usec);
 /* Whether the moment has come. Costs no clock reading for DEADLINE_NEVER. */
 bool deadline_passed(deadline_t deadline);
 
+/* Microseconds left: 0 once passed, UINT64_MAX for never. */
+uint64_t deadline_left_usec(deadline_t deadline);
+
 /* Milliseconds left, as poll(2) takes them: rounded up, 0 once passed, -1 for never. */
 int deadline_poll_msec(deadline_t deadline);
 

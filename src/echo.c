@@ -70,6 +70,8 @@ struct echo {
     bool ended;     /* nothing more is read; `end` says why */
     enum end end;   /* how the session ends once the buffer is written */
     unsigned wants; /* what the calls of this round wait for */
+    bool silent;    /* nothing has moved since `idle` was set */
+    deadline_t idle;
 };
 
 static void stop_reading(struct echo *echo, enum end end)
@@ -184,7 +186,8 @@ static size_t unsent(const struct echo *echo)
 }
 
 /*
- * The sooner of the session's end and a silence that begins now. Returns false when it comes. A
+ * The sooner of the session's end and that of a silence, which begins when a byte has moved last:
+ * pieces of a TLS record are none. Returns false when it comes. A
  * socket becomes writable only once a good part of it is free, so a slow reader is not silent as
  * long as the kernel's share shrinks.
  */
@@ -192,13 +195,19 @@ static bool wait_for_peer(struct echo *echo)
 {
     for (;;) {
         size_t before = unsent(echo);
-        deadline_t idle = deadline_in(echo->limits->idle_usec);
-        bool idle_first = idle < echo->limits->deadline;
+        bool idle_first;
 
-        if (stream_wait(echo->stream, echo->wants, idle_first ? idle : echo->limits->deadline))
+        if (!echo->silent)
+            echo->idle = deadline_in(echo->limits->idle_usec);
+        echo->silent = true;
+        idle_first = echo->idle < echo->limits->deadline;
+        if (stream_wait(echo->stream, echo->wants,
+                        idle_first ? echo->idle : echo->limits->deadline))
             return true;
-        if (idle_first && unsent(echo) < before)
+        if (idle_first && unsent(echo) < before) {
+            echo->silent = false;
             continue;
+        }
         echo->end = idle_first ? END_IDLE : END_SESSION_TIMEOUT;
         return false;
     }
@@ -223,7 +232,9 @@ enum end echo_run(struct stream *stream, const struct echo_limits *limits, struc
             progress |= step_write(&echo);
         if (!echo.ended && has_room(&buffer))
             progress |= step_read(&echo);
-        if (!progress && !wait_for_peer(&echo))
+        if (progress)
+            echo.silent = false;
+        else if (!wait_for_peer(&echo))
             break;
     }
     return echo.end;

@@ -1,5 +1,6 @@
 /* echod.c - the daemon: options, the order of start, reload and stop. */
 #include "log.h"
+#include "notify.h"
 #include "server.h"
 #include "service.h"
 #include "session.h"
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define STOP_SLACK_USEC (10 * USEC_PER_SEC)
@@ -151,11 +151,11 @@ static int reload(const struct options *options, struct service **service, struc
 {
     struct service *next = NULL;
 
-    sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+    notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
     if (load(options, &next) < 0 || take_over(next, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
-        sd_notify(false, "READY=1\nSTATUS=Not reloaded: the settings in force stay");
+        notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
         return 0;
     }
     if (service_start(next, server, ret_err) < 0)
@@ -163,7 +163,7 @@ static int reload(const struct options *options, struct service **service, struc
     service_free(*service);
     *service = next;
     log_info("%s: reloaded", options->file);
-    sd_notify(false, "READY=1\nSTATUS=Reloaded");
+    notify_once("READY=1\nSTATUS=Reloaded");
     return 0;
 }
 
@@ -171,7 +171,7 @@ static int reload(const struct options *options, struct service **service, struc
 static int run(const struct options *options, struct service **service, struct server *server,
                struct err *ret_err)
 {
-    sd_notify(false, "READY=1\nSTATUS=Serving");
+    notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
         switch (server_run(server, ret_err)) {
         case SERVER_STOP:
@@ -191,8 +191,8 @@ static void stop(struct service *service, struct server *server)
     uint64_t drain_usec = service->settings->drain_timeout_usec;
 
     /* TimeoutStopSec= of the unit need not know what drain_timeout allows */
-    sd_notifyf(false, "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-               (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
+    notify_once("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
     log_info("stopping");
     server_stop_accepting(server);
     listen_close(&service->sockets);
@@ -234,6 +234,26 @@ static bool is_same_file(int a, int b)
 }
 
 /*
+ * Take a connected socket off the standard descriptors: only the last close(2) of a socket waits
+ * for its data to arrive. Returns the descriptor to use from now on.
+ */
+static int off_standard(int fd)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (own < 0 || null < 0)
+        return fd;
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (is_same_file(i, own))
+            dup2(null, i);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    close(null);
+    return own;
+}
+
+/*
  * The passed sockets come first, before any other descriptor is opened; then the settings, which
  * say where the log goes; then the sockets, once the signals are ours.
  */
@@ -253,6 +273,8 @@ static int serve(const struct options *options)
         log_forbid_stderr();
         log_open(LOG_TARGET_JOURNAL, LOG_INFO);
     }
+    if (connected >= 0)
+        connected = off_standard(connected);
     if (load(options, &service) < 0) {
         listen_close(&inherited);
         return EX_CONFIG;
@@ -365,6 +387,8 @@ int main(int argc, char **argv)
 
     open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
+    signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
     if (!options.overrides)
         return EX_OSERR;

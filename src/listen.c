@@ -142,15 +142,34 @@ static int bind_new(const struct listen_params *params, const struct addr *addr)
     return fd;
 }
 
-static bool is_own_path(const struct listen_socket *socket)
+static bool has_path(const struct listen_socket *socket)
 {
     return !socket->passed && socket->addr.sa.sa_family == AF_UNIX &&
            socket->addr.un.sun_path[0] != '\0';
 }
 
+/* Whoever removes the path of a socket may put another one there, which is not ours. */
+static bool path_is_ours(const struct listen_socket *socket)
+{
+    struct stat st;
+
+    return stat(socket->addr.un.sun_path, &st) == 0 && st.st_dev == socket->path_device &&
+           st.st_ino == socket->path_inode;
+}
+
+static void remember_path(struct listen_socket *socket)
+{
+    struct stat st;
+
+    if (!has_path(socket) || stat(socket->addr.un.sun_path, &st) < 0)
+        return;
+    socket->path_device = st.st_dev;
+    socket->path_inode = st.st_ino;
+}
+
 static void close_socket(const struct listen_socket *socket)
 {
-    if (is_own_path(socket))
+    if (has_path(socket) && path_is_ours(socket))
         unlink(socket->addr.un.sun_path);
     close(socket->fd);
 }
@@ -235,6 +254,8 @@ static bool may_take(const struct opening *opening, const struct listen_socket *
 {
     bool any_port = addr->sa.sa_family != AF_UNIX && addr_port(addr) == 0;
 
+    if (has_path(socket) && !path_is_ours(socket)) /* nobody can reach it any more */
+        return false;
     return serves(socket, addr) && !contains(opening->set, socket->fd) &&
            (!any_port || strcmp(socket->name, opening->params->name) == 0);
 }
@@ -277,11 +298,12 @@ static int open_address(const struct opening *opening, const struct addr *asked,
     socket.fd = bind_new(opening->params, &socket.addr);
     if (socket.fd < 0)
         return errno;
+    remember_path(&socket);
     if (listen(socket.fd, opening->params->backlog) < 0 ||
         addr_local(socket.fd, &socket.addr) < 0) {
         int error = errno;
 
-        close(socket.fd);
+        close_socket(&socket);
         return error;
     }
     if (take(opening, &socket) < 0)

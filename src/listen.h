@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The socket settings of one listener. Texts are borrowed. */
 struct listen_params {
@@ -34,7 +35,9 @@ struct listen_socket {
     int listener;      /* index of its listen_params, or LISTEN_UNUSED */
     struct addr asked; /* what it was to be bound to: port 0 where any would do */
     struct addr addr;  /* what it is bound to */
-    char name[64];     /* a passed socket's FileDescriptorName=, else its listener's */
+    dev_t path_device; /* of our own AF_UNIX path: another process may have put its own there */
+    ino_t path_inode;
+    char name[64]; /* a passed socket's FileDescriptorName=, else its listener's */
 };
 
 /* All of them; zero-initialise for an empty set. */

@@ -21,9 +21,10 @@
 static struct {
     int level;
     int journal_fd; /* -1: lines go to stderr */
+    int tty_fd;     /* stderr once more, non-blocking, where it is a terminal; else -1 */
     bool stderr_forbidden;
     unsigned long lost; /* lines that no sink took */
-} state = {.level = LOG_INFO, .journal_fd = -1};
+} state = {.level = LOG_INFO, .journal_fd = -1, .tty_fd = -1};
 
 /* A line in the making: what does not fit is cut. */
 struct line {
@@ -68,14 +69,18 @@ static void end_line(struct line *line)
     put_byte(line, '\n');
 }
 
-/* A pipe, socket or terminal that nobody reads must not stop us: ask before the write. */
+/*
+ * A pipe, socket or terminal that nobody reads must not stop us: ask before the write. A terminal's
+ * yes is no promise for a whole line, so that is written to without blocking.
+ */
 static bool send_stderr(const struct line *line)
 {
-    struct pollfd poll_stderr = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int fd = state.tty_fd >= 0 ? state.tty_fd : STDERR_FILENO;
+    struct pollfd poll_stderr = {.fd = fd, .events = POLLOUT};
 
     if (state.stderr_forbidden || poll(&poll_stderr, 1, 0) != 1 || !(poll_stderr.revents & POLLOUT))
         return false;
-    return write(STDERR_FILENO, line->text, line->length) == (ssize_t)line->length;
+    return write(fd, line->text, line->length) == (ssize_t)line->length;
 }
 
 static bool send_journal(const struct line *line)
@@ -231,14 +236,23 @@ static bool stderr_is_journal(void)
            fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+static void close_journal(void)
+{
+    if (state.journal_fd >= 0)
+        close(state.journal_fd);
+    state.journal_fd = -1;
+}
+
 void log_open(enum log_target target, int level)
 {
     bool journal = target == LOG_TARGET_JOURNAL || state.stderr_forbidden ||
                    (target == LOG_TARGET_AUTO && stderr_is_journal());
 
     state.level = level;
+    if (state.tty_fd < 0 && isatty(STDERR_FILENO)) /* others' descriptors of it stay as they are */
+        state.tty_fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (!journal)
-        log_close();
+        close_journal();
     else if (state.journal_fd < 0)
         state.journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 }
@@ -250,7 +264,8 @@ void log_forbid_stderr(void)
 
 void log_close(void)
 {
-    if (state.journal_fd >= 0)
-        close(state.journal_fd);
-    state.journal_fd = -1;
+    close_journal();
+    if (state.tty_fd >= 0)
+        close(state.tty_fd);
+    state.tty_fd = -1;
 }

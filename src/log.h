@@ -43,7 +43,7 @@ void log_open(enum log_target target, int level);
 /* Before log_open(): keep every line off stderr, which is a client's socket (inetd). */
 void log_forbid_stderr(void);
 
-/* Close the journal's socket. */
+/* Close what log_open() has opened. */
 void log_close(void);
 
 /* Whether a line of this level would be logged: spares the work of making one that is not. */

@@ -51,6 +51,12 @@ int resolve_host(const char *host, int port, struct addresses *ret_addresses, st
     char service[16];
     int error;
 
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') { /* as an IPv6 address stands in a URL */
+        char inner[256];
+
+        snprintf(inner, sizeof(inner), "%.*s", (int)strlen(host) - 2, host + 1);
+        return resolve_host(inner, port, ret_addresses, ret_err);
+    }
     ret_addresses->n = 0;
     if (strncmp(host, "unix:", 5) == 0)
         return resolve_unix(host + 5, ret_addresses, ret_err);

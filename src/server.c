@@ -3,6 +3,7 @@
 
 #include "deadline.h"
 #include "log.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,7 +34,8 @@ struct server {
     struct server_limits limits;
     sd_event *event;
     sd_event_source *signals[4];
-    sd_event_source *tick, *back_off, *drain;
+    sd_event_source *tick, *back_off, *drain, *watchdog;
+    uint64_t watchdog_usec; /* from one sign of life to the next; 0 = nobody asks */
     struct door *doors;
     size_t n_doors;
     bool doors_open;
@@ -41,6 +43,7 @@ struct server {
     struct clients *clients;
     int held_fd; /* a client accepted while fork failed, which waits for the next try; or -1 */
     struct client held;
+    int held_door; /* the listening descriptor it came from */
     bool backing_off;
     struct throttle accept_trouble, fork_trouble;
 
@@ -99,30 +102,32 @@ static void back_off(struct server *server)
 /* ---- a client begins ---- */
 
 /* Nobody is turned away because the machine is short of something for a moment. */
-static void hold(struct server *server, const struct client *client, int fd)
+static void hold(struct server *server, const struct client *client, int door, int fd)
 {
     server->held_fd = fd;
+    server->held_door = door;
     server->held = *client;
     back_off(server);
 }
 
-static void start_client(struct server *server, const struct client *client, const void *arg,
-                         int fd)
+static void start_client(const struct door *door, const struct client *client, int fd)
 {
-    int error = clients_start(server->clients, client, arg, fd);
+    struct server *server = door->server;
+    int error = clients_start(server->clients, client, door->arg, fd);
 
     if (error != 0) {
         log_throttled(&server->fork_trouble, LOG_ERR, "cannot make a process for a client: %s",
                       strerror(error));
-        hold(server, client, fd);
+        hold(server, client, door->fd, fd);
     }
     arm_unless_armed(server->tick, TICK_USEC);
 }
 
-static struct door *find_door(const struct server *server, const char *name)
+/* The socket stays the same over a reload, whatever its listener is called now. */
+static const struct door *find_door(const struct server *server, int fd)
 {
     for (size_t i = 0; i < server->n_doors; i++)
-        if (strcmp(server->doors[i].name, name) == 0)
+        if (server->doors[i].fd == fd)
             return &server->doors[i];
     return NULL;
 }
@@ -143,7 +148,7 @@ static void give_up_held(struct server *server, const char *why)
 /* The listener may have gone with a reload since; then so does the client. */
 static void retry_held(struct server *server)
 {
-    const struct door *door = find_door(server, server->held.listener);
+    const struct door *door = find_door(server, server->held_door);
     const struct client client = server->held;
     int fd = server->held_fd;
 
@@ -154,7 +159,7 @@ static void retry_held(struct server *server)
         return;
     }
     server->held_fd = -1;
-    start_client(server, &client, door->arg, fd);
+    start_client(door, &client, fd);
 }
 
 static int on_back_off(sd_event_source *source, uint64_t usec, void *arg)
@@ -220,7 +225,7 @@ static bool accept_one(const struct door *door)
     }
     client.accepted_usec = now_usec();
     memcpy(client.listener, door->name, sizeof(client.listener));
-    start_client(server, &client, door->arg, fd);
+    start_client(door, &client, fd);
     return true;
 }
 
@@ -257,8 +262,19 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     (void)source, (void)usec;
     clients_sweep(server->clients);
     update_doors(server);
-    sd_notifyf(false, "STATUS=%s%u clients, %llu served", server->draining ? "Draining: " : "",
-               clients_count(server->clients), clients_served(server->clients));
+    notify("STATUS=%s%u clients, %llu served", server->draining ? "Draining: " : "",
+           clients_count(server->clients), clients_served(server->clients));
+    return 0;
+}
+
+/* From the loop and from nowhere else, so that it stops when the loop does. */
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct server *server = arg;
+
+    (void)source, (void)usec;
+    notify("WATCHDOG=1");
+    arm(server->watchdog, server->watchdog_usec);
     return 0;
 }
 
@@ -335,10 +351,14 @@ static int set_up(struct server *server)
     if (error < 0 || (error = add_signals(server)) < 0 ||
         (error = add_timer(server, &server->tick, on_tick)) < 0 ||
         (error = add_timer(server, &server->back_off, on_back_off)) < 0 ||
-        (error = add_timer(server, &server->drain, on_drain_end)) < 0)
+        (error = add_timer(server, &server->drain, on_drain_end)) < 0 ||
+        (error = add_timer(server, &server->watchdog, on_watchdog)) < 0)
         return error;
-    error = sd_event_set_watchdog(server->event, true);
-    return error < 0 ? error : 0;
+    if (sd_watchdog_enabled(false, &server->watchdog_usec) > 0) {
+        server->watchdog_usec /= 3; /* half of it is what sd_watchdog_enabled(3) recommends */
+        arm(server->watchdog, server->watchdog_usec);
+    }
+    return 0;
 }
 
 int server_open(client_session *session, struct server **ret_server, struct err *ret_err)
@@ -465,6 +485,7 @@ void server_close(struct server *server)
     sd_event_source_disable_unref(server->tick);
     sd_event_source_disable_unref(server->back_off);
     sd_event_source_disable_unref(server->drain);
+    sd_event_source_disable_unref(server->watchdog);
     sd_event_unref(server->event);
     if (server->held_fd >= 0)
         close(server->held_fd); /* the drain was left out */

@@ -28,15 +28,18 @@ static enum end handshake(struct stream *stream, deadline_t deadline)
 }
 
 /* How long a peer that is slow to read may take with what is left for it. */
-static uint64_t patience(const struct session_params *params)
+static uint64_t patience(const struct session_params *params, deadline_t session)
 {
-    return params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+    uint64_t usec = params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+    uint64_t left = deadline_left_usec(session);
+
+    return left < usec ? left : usec;
 }
 
 /* close_notify and FIN; a full pipe delays the former until the peer reads. */
-static void finish(struct stream *stream, const struct session_params *params)
+static void finish(struct stream *stream, uint64_t patience_usec)
 {
-    deadline_t deadline = deadline_in(patience(params));
+    deadline_t deadline = now_usec() + patience_usec;
     enum stream_status status;
 
     do
@@ -58,9 +61,8 @@ static bool is_settled(enum end end, const struct record *record)
 }
 
 static enum end converse(struct stream *stream, const struct session_params *params,
-                         struct record *record)
+                         deadline_t session, struct record *record)
 {
-    deadline_t session = deadline_in(params->session_usec);
     deadline_t handshake_end = deadline_in(params->handshake_usec);
     const struct echo_limits limits = {.idle_usec = params->idle_usec,
                                        .deadline = session,
@@ -71,12 +73,14 @@ static enum end converse(struct stream *stream, const struct session_params *par
     if (params->tls && tls_accept(stream, params->tls) < 0)
         return END_TLS_ERROR;
     end = handshake(stream, handshake_end < session ? handshake_end : session);
+    if (end == END_HANDSHAKE_TIMEOUT && deadline_passed(session))
+        return END_SESSION_TIMEOUT;
     if (end != END_CLOSED)
         return end;
     tls_describe(stream, &record->tls);
     end = echo_run(stream, &limits, record);
     if (in_order(end))
-        finish(stream, params);
+        finish(stream, patience(params, session));
     else if (is_settled(end, record))
         stream_finish(stream);
     return end;
@@ -89,12 +93,13 @@ static bool peer_left(enum end end)
 
 void session_run(int fd, const struct session_params *params, struct record *record)
 {
+    deadline_t session = deadline_in(params->session_usec);
     struct stream stream;
     enum end end;
 
     stream_open(&stream, fd);
-    end = converse(&stream, params, record);
-    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? patience(params) : 0);
+    end = converse(&stream, params, session, record);
+    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? patience(params, session) : 0);
     record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
     snprintf(record->error, sizeof(record->error), "%s", stream.error);
 }

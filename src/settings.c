@@ -186,7 +186,9 @@ static void unknown_name(struct faults *faults, const char *where, const char *n
     const struct table *const tables[] = {&listener_table, &global_table};
     const char *nearest = table_nearest(tables, 2, name);
 
-    if (nearest)
+    if (nearest && strcmp(nearest, name) == 0)
+        fault_at(faults, where, name, "is not set as a whole; set its members");
+    else if (nearest)
         fault_at(faults, where, name, "no such setting; did you mean %s?", nearest);
     else
         fault_at(faults, where, name, "no such setting");

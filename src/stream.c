@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ACK_LOOK_USEC (20 * USEC_PER_MSEC)
+
 static enum stream_status failed(struct stream *stream)
 {
     stream->end = END_RESET;
@@ -98,19 +100,26 @@ enum stream_status stream_finish(struct stream *stream)
 }
 
 /*
- * Read and drop, past any TLS layer, until EOF, failure or the deadline. What becomes of the
- * connection now is not news: `end` and `error` stay as the caller knows them.
+ * Read and drop, past any TLS layer, until EOF, failure or the time is over: the grace for a peer
+ * that has everything, the longer one for a peer that has still to take what we sent. What becomes
+ * of the connection now is not news: `end` and `error` stay as the caller knows them.
  */
-static void discard_input(const struct stream *stream, deadline_t deadline)
+static void discard_input(const struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
-    char dropped[16384];
-    ssize_t n;
+    deadline_t grace = now_usec() + grace_usec, longest = now_usec() + linger_usec;
 
-    do {
-        n = recv(stream->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
-        if (n < 0 && errno == EAGAIN && stream_wait(stream, STREAM_WAIT_READ, deadline))
-            n = 1;
-    } while (n > 0 && !deadline_passed(deadline));
+    for (;;) {
+        char dropped[16384];
+        ssize_t n = recv(stream->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+        bool owed = stream_unsent(stream) > 0 && longest > grace;
+
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+        if (deadline_passed(owed ? longest : grace))
+            return;
+        if (n < 0) /* nothing tells when the peer has taken the last byte */
+            stream_wait(stream, STREAM_WAIT_READ, owed ? now_usec() + ACK_LOOK_USEC : grace);
+    }
 }
 
 /*
@@ -129,7 +138,7 @@ static void linger(const struct stream *stream, uint64_t usec)
 void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
     send_fin(stream);
-    discard_input(stream, now_usec() + grace_usec);
+    discard_input(stream, grace_usec, linger_usec);
     stream->ops->close(stream);
     linger(stream, linger_usec);
     close(stream->fd);

@@ -6,7 +6,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr frame hist"
+    "err deadline addr notify frame hist"
     "log resolve holder payload url"
     "record"
     "board stream"
@@ -20,7 +20,7 @@ rows=(
 fences=(
     "openssl/=tls"
     "libconfig.h=settings"
-    "systemd/=listen server echod"
+    "systemd/=listen server"
 )
 
 bad=0

@@ -497,7 +497,7 @@ static void session_time_ends_a_handshake_too(void **state)
                          .tls = server, .handshake_usec = 3600 * SOON, .session_usec = A_MOMENT});
 
     assert_cut_after(&client, start, A_MOMENT);
-    assert_ends(&client, END_HANDSHAKE_TIMEOUT, 0, "");
+    assert_ends(&client, END_SESSION_TIMEOUT, 0, "");
 }
 
 static void plain_client_has_no_handshake_time(void **state)
