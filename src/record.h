@@ -12,7 +12,7 @@
 /* How a client ended, ECHOD_END. The first is what holds until its process says otherwise. */
 enum end {
     END_CRASHED,           /* the process died without a word */
-    END_CLOSED,            /* everything echoed, both sides closed in order */
+    END_CLOSED,            /* the peer ended in order, and all it sent was written back */
     END_TRUNCATED,         /* the peer ended inside a message, or TLS without close_notify */
     END_PROBE,             /* the peer left without having sent a byte */
     END_RESET,             /* the connection broke: RST, timeout, unreachable */
