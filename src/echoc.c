@@ -9,15 +9,17 @@
 
 volatile sig_atomic_t echoc_interrupted;
 
+/* What was wrong last, for check, which says so on standard output too. */
+static struct err last_error = {"wrong arguments"};
+
 int echoc_error(const char *fmt, ...)
 {
     va_list args;
 
-    fputs("echoc: ", stderr);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(last_error.text, sizeof(last_error.text), fmt, args);
     va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "echoc: %s\n", last_error.text);
     return ECHOC_ERROR;
 }
 
@@ -96,6 +98,7 @@ static void catch_signals(void)
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    stream_stop = &echoc_interrupted;
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -139,8 +142,11 @@ int main(int argc, char **argv)
         return echoc_usage_error("");
     }
     echoc.command = command->name;
-    if (echoc_parse(argc - 1, argv + 1, command, &echoc, &status) < 0)
-        return status;
+    if (echoc_parse(argc - 1, argv + 1, command, &echoc, &status) < 0) {
+        bool unknown = status == ECHOC_ERROR && command->run == echoc_check;
+
+        return unknown ? echoc_unknown(&last_error) : status;
+    }
     catch_signals();
     if (prepare(&echoc, &err) < 0)
         status = command->run == echoc_check ? echoc_unknown(&err) : echoc_error("%s", err.text);

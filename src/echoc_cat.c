@@ -164,9 +164,11 @@ static int wait_for_any(struct cat *cat, unsigned wants, uint64_t timeout_usec)
 static int run(struct cat *cat, uint64_t timeout_usec)
 {
     while (!cat->output_ended) {
-        int up = step_up(cat), down = up < 0 ? -1 : step_down(cat);
+        int up = step_up(cat), down = step_down(cat); /* what came before a break still counts */
 
-        if (up < 0 || down < 0)
+        if (up < 0 && down >= 0)
+            return broken(cat);
+        if (down < 0)
             return -1;
         if (echoc_interrupted)
             return err_set(&cat->err, "interrupted");

@@ -141,6 +141,7 @@ static void begin_message(struct conn *conn)
         worker->rate > 0 ? load_due_nsec(worker, number_of(conn, conn->begun)) : now;
     if (worker->rate > 0)
         conn->owed--;
+    conn->moved_nsec = now_nsec(); /* it may have been idle for long */
     payload_fill(&conn->payload, conn->begun, conn->outgoing);
     conn->begun++;
     conn->out = 0;
@@ -269,6 +270,7 @@ static void work_ready(struct conn *conn)
     wants |= (int)send_some(conn);
     if (is_done(conn)) {
         conn->state = ENDING;
+        conn->moved_nsec = now_nsec();
         work_ending(conn);
         return;
     }

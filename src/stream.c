@@ -12,6 +12,8 @@
 
 #define ACK_LOOK_USEC (20 * USEC_PER_MSEC)
 
+const volatile sig_atomic_t *stream_stop;
+
 static enum stream_status failed(struct stream *stream)
 {
     stream->end = END_RESET;
@@ -166,7 +168,7 @@ bool stream_wait(const struct stream *stream, unsigned wants, deadline_t deadlin
                                              (wants & STREAM_WAIT_WRITE ? POLLOUT : 0))};
 
     while (poll(&ready, 1, deadline_poll_msec(deadline)) <= 0)
-        if (deadline_passed(deadline))
+        if (deadline_passed(deadline) || (stream_stop && *stream_stop))
             return false;
     return true;
 }

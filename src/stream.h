@@ -11,6 +11,7 @@
 #include "deadline.h"
 #include "record.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -84,6 +85,12 @@ unsigned stream_wants(enum stream_status status);
 
 /* Bytes written that the peer's kernel has not acknowledged yet; 0 where that is not known. */
 size_t stream_unsent(const struct stream *stream);
+
+/*
+ * Where a client's signal handler leaves word that it is to stop: while *stream_stop is set, every
+ * wait ends at once, as at its deadline. NULL, as it is at first, means that nothing does.
+ */
+extern const volatile sig_atomic_t *stream_stop;
 
 /*
  * Wait until the socket is ready for one of `wants`, has failed, or the deadline passes.
