@@ -1,9 +1,13 @@
 /* echoc_info.c - what the server speaks, who it says it is, and what it saw of us. */
 #include "echoc.h"
 #include "exchange.h"
+#include "payload.h"
 
 #include <stdio.h>
 #include <time.h>
+
+#define REPORT_USEC (200 * USEC_PER_MSEC)  /* a server that reports does so at once */
+#define ANSWER_USEC (1000 * USEC_PER_MSEC) /* one with another framing does not answer */
 
 static void format_date(time_t when, char *text, size_t size)
 {
@@ -83,7 +87,19 @@ static void print_json(const struct echoc *echoc, const struct info *info)
                                chain, "report", report));
 }
 
-/* Tickets of TLS 1.3 come behind the handshake; the wait for a report has taken them in. */
+/* One message, so that the server has a reason to be talked to; it need not be answered. */
+static void say_something(const struct echoc *echoc, struct info *info)
+{
+    const struct payload payload = {&echoc->frame, 0, 6};
+    unsigned char message[6 + FRAME_MARKER_MAX];
+    struct err ignored;
+
+    payload_fill(&payload, 1, message);
+    exchange(&info->dialed.stream, message, payload_length(&payload), deadline_in(ANSWER_USEC),
+             &ignored);
+}
+
+/* Tickets of TLS 1.3 come behind the handshake, with the first data at the latest. */
 static bool try_resumption(const struct echoc *echoc, struct info *info)
 {
     static struct dialed second;
@@ -91,6 +107,7 @@ static bool try_resumption(const struct echoc *echoc, struct info *info)
     struct err err;
     bool resumed = false;
 
+    say_something(echoc, info);
     session = tls_session_get(&info->dialed.stream);
     if (session && dial(&echoc->target, session, &second, &err) == 0) {
         resumed = second.tls.resumed;
@@ -100,8 +117,6 @@ static bool try_resumption(const struct echoc *echoc, struct info *info)
     tls_session_free(session);
     return resumed;
 }
-
-#define REPORT_USEC (200 * USEC_PER_MSEC) /* a server that reports does so at once */
 
 int echoc_info(struct echoc *echoc)
 {

@@ -1,6 +1,7 @@
 /* url.c - where a client goes. */
 #include "url.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static int parse_port(const char *text, int *ret_port)
     char *end;
     long port = strtol(text, &end, 10);
 
-    if (end == text || *end != '\0' || port < 1 || port > 65535 || text[0] == '+')
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || port < 1 || port > 65535)
         return -1;
     *ret_port = (int)port;
     return 0;
