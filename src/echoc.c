@@ -110,6 +110,8 @@ static int prepare(struct echoc *echoc, struct err *ret_err)
     if (url_parse(echoc->url, &target->url, ret_err) < 0)
         return -1;
     target->timeout_usec = echoc->timeout_usec;
+    if (!echoc->tls.certificate != !echoc->tls.key)
+        return err_set(ret_err, "--cert and --key go together");
     if (target->url.tls && tls_client_new(&echoc->tls, &target->tls, ret_err) < 0)
         return -1;
     return dial_resolve(target, ret_err);

@@ -49,6 +49,15 @@ struct info {
     char report[8192]; /* the line that the server sends first, if it does */
 };
 
+/* Bytes of the server, which must not command the terminal. */
+static void print_report(const char *report)
+{
+    printf("report       ");
+    for (; *report != '\0' && *report != '\n'; report++)
+        putchar((unsigned char)*report < 0x20 || *report == 0x7f ? '?' : *report);
+    putchar('\n');
+}
+
 static void print_text(const struct echoc *echoc, const struct info *info)
 {
     const struct dialed *dialed = &info->dialed;
@@ -67,7 +76,7 @@ static void print_text(const struct echoc *echoc, const struct info *info)
             print_certificate(&certificate, i);
     }
     if (info->report[0])
-        printf("report       %s", info->report);
+        print_report(info->report);
 }
 
 static void print_json(const struct echoc *echoc, const struct info *info)

@@ -343,10 +343,10 @@ int echoc_parse(int argc, char **argv, const struct echoc_command *command, stru
                 int *ret_status)
 {
     char letters[32];
-    int option;
+    int option, index;
 
     snprintf(letters, sizeof(letters), "%s", command->letters);
-    while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+    while (index = -1, (option = getopt_long(argc, argv, letters, long_options, &index)) != -1) {
         bool common = option >= OPT_CA && option <= OPT_TIMEOUT;
 
         *ret_status = ECHOC_OK;
@@ -357,7 +357,8 @@ int echoc_parse(int argc, char **argv, const struct echoc_command *command, stru
         else if (option == '?')
             *ret_status = echoc_usage_error(command->name);
         else if (!allows(command, option))
-            *ret_status = echoc_error("%s takes no such option", command->name);
+            *ret_status = echoc_error("%s takes no such option: --%s", command->name,
+                                      long_options[index].name);
         else if ((common ? take_common : take_own)(echoc, option, optarg) < 0)
             *ret_status = ECHOC_ERROR;
         else
