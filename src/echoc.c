@@ -112,6 +112,8 @@ static int prepare(struct echoc *echoc, struct err *ret_err)
     target->timeout_usec = echoc->timeout_usec;
     if (!echoc->tls.certificate != !echoc->tls.key)
         return err_set(ret_err, "--cert and --key go together");
+    if (echoc->tls.max_version && echoc->tls.min_version > echoc->tls.max_version)
+        return err_set(ret_err, "--tls-min is newer than --tls-max");
     if (target->url.tls && tls_client_new(&echoc->tls, &target->tls, ret_err) < 0)
         return -1;
     return dial_resolve(target, ret_err);

@@ -78,6 +78,7 @@ static int identify(SSL_CTX *ctx, const struct tls_client_params *params, struct
 /* RFC 7301, 3.1: each name with its length before it. */
 static int offer_alpn(SSL_CTX *ctx, const char *names, struct err *ret_err)
 {
+    const char *all = names;
     unsigned char list[256];
     unsigned n = 0;
 
@@ -85,7 +86,7 @@ static int offer_alpn(SSL_CTX *ctx, const char *names, struct err *ret_err)
         size_t length = strcspn(names, ",");
 
         if (length == 0 || n + 1 + length > sizeof(list))
-            return err_set(ret_err, "\"%s\" is no list of ALPN names", names);
+            return err_set(ret_err, "\"%s\" is no list of ALPN names", all);
         list[n++] = (unsigned char)length;
         memcpy(list + n, names, length);
         n += (unsigned)length;

@@ -8,6 +8,8 @@ export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_srcdir=${top_srcdir:-${here%/tests/e2e}}
 ECHOD=${ECHOD:-$top_srcdir/build/echod}
+top_builddir=${top_builddir:-$(dirname "$ECHOD")}
+ECHOC=${ECHOC:-$top_builddir/echoc}
 PKI=${PKI:-$top_srcdir/build/tests/pki}
 [ -e "$PKI/ca.crt" ] || "$top_srcdir/certs/make-certs" "$PKI" >/dev/null || exit 1
 
@@ -159,4 +161,51 @@ set_command() {
 refused() { # PORT [HOST]: nobody listens there
     timeout 5 bash -c ": >/dev/tcp/${2-127.0.0.1}/$1" 2>/dev/null
     [ $? = 1 ]
+}
+
+# ---- echoc ----
+
+sanitized() { grep -q __asan_init "$ECHOC"; } # such a build needs far more memory and time
+
+run() { # STATUS ARGUMENT...: echoc, with its output in `out` and `err`; it must end so, and in time
+    local status=0
+    timeout -k 5 100 "$ECHOC" "${@:2}" >out 2>err || status=$?
+    [ $status = "$1" ] && ! grep -qE 'AddressSanitizer|LeakSanitizer|runtime error:' err && return
+    printf 'echoc %s: exit status %s, not %s\n' "${*:2}" $status "$1"
+    head -c 3000 out err | cat -v
+    fail "echoc ${*:2}"
+}
+says() { grep -Eq -- "$1" out; }          # REGEX: a line of its standard output
+complains() { grep -Eq -- "$1" err; }     # REGEX: a line of its standard error
+is_silent() { [ ! -s out ] && [ ! -s err ]; }
+json() { # EXPRESSION [FILE]: it holds for `d`, the one JSON object there
+    python3 -c 'import json, sys
+d = json.load(open(sys.argv[2]))
+sys.exit(not eval(f"({sys.argv[1]})"))' "$1" "${2-out}"
+}
+url() { # LISTENER: as echoc takes it
+    local address scheme=tcp://
+    address=$(addresses "$1" | tail -n 1)
+    case $1 in tls*) scheme=tls:// ;; esac
+    case $scheme,$address in
+    tcp*,unix:*) echo "$address" ;;
+    tls*,unix:*) echo "tls+$address" ;;
+    *) echo "${scheme}127.0.0.1:${address##*:}" ;;
+    esac
+}
+
+start_bad() { # KIND...: bad_server.py, which says what they are; bad() tells where they listen
+    python3 "$here/bad_server.py" --certificate "$PKI/server.crt" --key "$PKI/server.key" "$@" \
+        >bad.log 2>&1 &
+    bad_pid=$!
+    within 30 grep -q '^ready$' bad.log || fail "bad_server.py does not listen"
+}
+bad() { # KIND: its URL
+    case $1 in
+    tls-*) sed -n "s/^$1 listens on /tls:\/\/127.0.0.1:/p" bad.log ;;
+    *) sed -n "s/^$1 listens on /tcp:\/\/127.0.0.1:/p" bad.log ;;
+    esac
+}
+nobody() { # a port of 127.0.0.1 that nobody listens on
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }

@@ -121,6 +121,7 @@ static const struct {
     {END_HANDSHAKE_TIMEOUT, "handshake_timeout", "6"},
     {END_SESSION_TIMEOUT, "session_timeout", "6"},
     {END_MAX_BYTES, "max_bytes", "6"},
+    {END_MESSAGE_TOO_LONG, "message_too_long", "6"},
     {END_TLS_ERROR, "tls_error", "6"},
     {END_DRAINED, "drained", "5"},
 };

@@ -1,0 +1,141 @@
+#!/bin/bash
+# echoc-load.sh - `echoc load` finds every fault of a server and none of a good one, and its
+# schedule shows a pause that the usual way of measuring hides.
+. "$(dirname "$0")/lib.sh"
+
+ca=(--ca "$PKI/ca.crt")
+seconds=0.4
+sanitized && seconds=0.6
+
+good() { # LISTENER OPTION...: no error
+    run 0 load --json -d $seconds "${ca[@]}" "${@:2}" "$(url "$1")" </dev/null
+    json 'd["errors"] == 0 and d["troubles"] == {} and d["messages"] > 0 and
+d["latency"]["count"] == d["messages"] and d["dialed"] == d["connect"]["count"] and
+d["bytes"] % d["messages"] == 0' || { cat out; return 1; }
+}
+told() { json "$1" || { cat out; return 1; }; }
+finds() { # KIND TROUBLE WORDS OPTION...: the first error is of this sort and at this place
+    run 1 load --json -d 0.3 -C 1 -W 0.3 -s 100 "${ca[@]}" "${@:4}" "$(bad "$1")"
+    json "list(d['troubles']) == ['$2'] and d['troubles']['$2']['first'] == '''$3''' and
+d['errors'] == d['troubles']['$2']['count'] > 0" || { cat out; return 1; }
+}
+
+# ---- good servers ----
+start_echod "max_clients = 4000; listeners = (
+    { name = \"plain\"; port = 0; },
+    { name = \"tls\"; port = 0; $tls_on },
+    { name = \"unix\"; host = \"unix:$dir/plain.socket\"; },
+    { name = \"line\"; port = 0; framing = \"line\"; },
+    { name = \"marker\"; port = 0; framing = \"marker\"; marker = \"--end--\"; },
+    { name = \"length\"; port = 0; framing = \"length\"; },
+    { name = \"tls-line\"; port = 0; framing = \"line\"; $tls_on },
+    { name = \"tls-marker\"; port = 0; framing = \"marker\"; marker = \"--end--\"; $tls_on },
+    { name = \"tls-length\"; port = 0; framing = \"length\"; $tls_on }
+);"
+for name in plain tls; do
+    expect "$name" good $name -C 50 -j 2
+    expect "$name: its figures" told 'd["command"] == "load" and d["connections"] == 50 and
+d["threads"] == 2 and d["size"] == 64 and d["rate"] == 0 and d["duration_sec"] > 0.3 and
+d["dialed"] == 50 and d["resumed"] == 0 and d["bytes"] == 64 * d["messages"] and
+d["messages_per_sec"] > 0'
+    expect "$name: eight messages under way" good $name -C 10 -D 8
+    expect "$name: and large ones" good $name -C 4 -D 8 -s 100000
+    expect "$name: a connection for each" good $name -C 8 --new
+    expect "$name: so many of them" told 'd["dialed"] - 8 <= d["messages"] <= d["dialed"]'
+done
+within 15 serves 0
+expect "all have ended in order" test "$(records end=closed | wc -l)" = "$(records | wc -l)"
+expect "unix" good unix -C 10 -j 2 -D 3
+for version in 1.2 1.3; do
+    expect "tls: resumed, $version" good tls -C 4 --resume --tls-max $version
+    expect "tls: nearly all of them" told 'd["dialed"] - 4 <= d["resumed"] < d["dialed"]'
+done
+for tls in '' tls-; do
+    expect "${tls}line" good ${tls}line --framing line -D 4
+    expect "${tls}marker" good ${tls}marker --framing marker --marker --end-- -D 4
+    expect "${tls}length" good ${tls}length --framing length -D 4
+    expect "${tls}length: one byte and four" told 'd["bytes"] == 68 * d["messages"]'
+done
+expect_records 0 end=truncated
+
+# ---- bad servers ----
+start_bad corrupt@12345 drop@12345 duplicate@12345 truncate@12345 truncate@12300 reset@12345 \
+    stall@12345 babble extra hang tls-corrupt@12345 tls-truncate@12345 tls-no-close-notify
+in_123='at byte 12345 of the connection, in message 123'
+for tls in '' tls-; do
+    expect "${tls}corrupt" finds ${tls}corrupt@12345 wrong "another byte than was sent $in_123"
+    expect "${tls}truncate" finds ${tls}truncate@12345 broken "the server ended $in_123"
+done
+expect "drop" finds drop@12345 wrong "another byte than was sent $in_123"
+expect "duplicate" finds duplicate@12345 wrong \
+    "another byte than was sent at byte 12346 of the connection, in message 123"
+expect "reset" finds reset@12345 broken "Connection reset by peer $in_123"
+expect "stall" finds stall@12345 timeout "timed out $in_123"
+expect "babble" finds babble wrong \
+    "another byte than was sent at byte 100 of the connection, in message 1"
+expect "extra" finds extra end \
+    "more came back than was sent at byte 100 of the connection, in message 1" --new
+expect "hang" finds hang end \
+    "the server does not end its side at byte 100 of the connection, in message 1" --new
+expect "no-close-notify" finds tls-no-close-notify end \
+    "closed without close_notify at byte 100 of the connection, in message 1" --new
+expect "eight under way, one of them wrong" finds corrupt@12345 wrong \
+    "another byte than was sent $in_123" -D 8
+expect "an end while nothing is under way" finds truncate@12300 broken \
+    "the server ended at byte 12300 of the connection, in message 123" -r 500
+run 1 load -d 0.3 -C 1 -W 0.3 -s 100 "$(bad corrupt@12345)"
+expect "in words" says "^  wrong +[0-9]+, the first: another byte than was sent $in_123$"
+run 2 load -d 0.3 "tcp://127.0.0.1:$(nobody)"
+expect "nobody listens" complains ': connect: Connection refused$'
+
+# ---- connections that wait for their turn: a schedule leaves most of them idle ----
+cpu_msec() { # of children that have ended
+    local times
+    times=$(times | tail -n 1)
+    awk '{ split($0, t, /[ms ]+/); print int((t[1] * 60 + t[2] + t[3] * 60 + t[4]) * 1000) }' <<<"$times"
+}
+for name in plain tls; do
+    before=$(cpu_msec)
+    run 0 load --json -d 2 -C 20 -r 5 -W 0.5 "${ca[@]}" "$(url $name)"
+    after=$(cpu_msec)
+    expect "$name: no idle one is an error" told 'd["errors"] == 0 and 9 <= d["messages"] <= 11'
+    sanitized || expect "$name: and none needs the processor" test $((after - before)) -lt 800
+done
+
+# ---- a pause of a second, which a schedule shows and the closed loop hides ----
+stop_for_a_second() {
+    local pids
+    sleep 1
+    pids="$echod_pid $(children)"
+    # shellcheck disable=SC2086
+    kill -STOP $pids && sleep 1 && kill -CONT $pids
+}
+stop_for_a_second &
+run 0 load --json -d 4 -C 10 -r 200 "$(url plain)"
+wait $!
+expect "the schedule: all were sent" told '790 <= d["messages"] <= 801 and d["rate"] == 200'
+expect "the schedule: p99.9 shows the pause" told '700e3 < d["latency"]["p999_usec"] < 1600e3'
+expect "the schedule: and a fifth waited" told 'd["latency"]["p90_usec"] > 200e3'
+stop_for_a_second &
+run 0 load --json -d 4 -C 10 "$(url plain)"
+wait $!
+expect "the closed loop: p99 hides it" told 'd["latency"]["p99_usec"] < 200e3'
+expect "the closed loop: the slowest has it" told 'd["latency"]["max_usec"] > 700e3'
+
+# ---- in words; an interrupt; figures that were measured elsewhere ----
+run 0 load -d 0.3 -C 3 -j 2 "${ca[@]}" "$(url tls)"
+for line in '3 connections, 2 threads, 64 bytes, as fast as answered, [0-9.]+ s$' \
+    '^messages +[0-9]+ \([0-9]+/s\)$' '^bytes +[0-9]+ each way' '^connections +3 .* 0 resumed$' \
+    '^latency min/avg/max/mdev = ' '^latency p50/p90/p99/p99.9 = ' '^connect min' '^tls min' \
+    '^  < .* us +[0-9.]+% #+$' '^errors +0$'; do
+    expect "a line with $line" says "$line"
+done
+"$ECHOC" load --json -d 60 "$(url plain)" >out 2>err &
+within 15 serves 10
+kill -INT $!
+expect_exit 0 $!
+expect "an interrupt: what there is" told '0 < d["duration_sec"] < 50 and d["errors"] == 0'
+run 0 load --json -d $seconds -C 1 -s 1234 "$(url plain)"
+messages=$(python3 -c 'import json; print(json.load(open("out"))["messages"])')
+expect_records 1 listener=plain bytes_in=$((1234 * messages)) bytes_out=$((1234 * messages))
+stop_echod
