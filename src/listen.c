@@ -113,11 +113,14 @@ static int bind_over_stale(int fd, const struct addr *addr)
 {
     int result = bind(fd, &addr->sa, addr->len);
 
-    if (result < 0 && errno == EADDRINUSE && is_stale_path(addr)) {
+    if (result == 0 || errno != EADDRINUSE)
+        return result;
+    if (is_stale_path(addr)) {
         unlink(addr->un.sun_path);
         return bind(fd, &addr->sa, addr->len);
     }
-    return result;
+    errno = EADDRINUSE;
+    return -1;
 }
 
 /* Returns a bound socket, or -1 with errno. */

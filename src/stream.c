@@ -139,10 +139,12 @@ static void linger(const struct stream *stream, uint64_t usec)
 
 void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
+    deadline_t end = now_usec() + linger_usec;
+
     send_fin(stream);
     discard_input(stream, grace_usec, linger_usec);
     stream->ops->close(stream);
-    linger(stream, linger_usec);
+    linger(stream, deadline_left_usec(end));
     close(stream->fd);
     stream->fd = -1;
 }

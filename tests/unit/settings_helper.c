@@ -113,7 +113,7 @@ void assert_fault(const char *wanted)
 }
 
 void assert_faults_with(const char *text, const char *const *overrides, size_t n,
-                               const char *const *wanted)
+                        const char *const *wanted)
 {
     assert_null(load_with(text, overrides));
     for (size_t i = 0; i < n; i++)

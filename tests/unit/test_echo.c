@@ -562,11 +562,10 @@ static bool send_pattern(int fd, size_t total)
     return shutdown(fd, SHUT_WR) == 0;
 }
 
-/* Read until EOF. Returns how many bytes came, all of which were the pattern's. */
-static size_t receive_pattern(int fd)
+/* Read on, from byte `total` of the pattern, until EOF. Returns the bytes there are by then. */
+static size_t receive_pattern(int fd, size_t total)
 {
     unsigned char data[65536];
-    size_t total = 0;
     ssize_t n;
 
     while ((n = recv(fd, data, sizeof(data), 0)) > 0) {
@@ -583,7 +582,7 @@ static void half_close_is_answered_in_full(void **state)
 
     (void)state;
     assert_true(send_pattern(echoer.peer, 100000));
-    assert_int_equal(receive_pattern(echoer.peer), 100000);
+    assert_int_equal(receive_pattern(echoer.peer, 0), 100000);
     assert_int_equal(end_of(&echoer, 100000, 100000), END_CLOSED);
 }
 
@@ -619,7 +618,7 @@ static void sender_that_reads_late_gets_all(void **state)
 
     (void)state;
     await_standstill(echoer.peer);
-    assert_int_equal(receive_pattern(echoer.peer), total);
+    assert_int_equal(receive_pattern(echoer.peer, 0), total);
     assert_int_equal(waitpid(sender, &status, 0), sender);
     assert_int_equal(status, 0);
     assert_int_equal(end_of(&echoer, total, total), END_CLOSED);
@@ -641,6 +640,31 @@ static void peer_that_reads_nothing_is_idle(void **state)
     assert_int_equal(echoer.record->bytes_in - echoer.record->bytes_out, BUFFER_SIZE);
     munmap(echoer.record, sizeof(struct record));
     close(echoer.peer);
+}
+
+/*
+ * A socket becomes writable only once a good part of it is free: a reader that takes its time is
+ * at work long before the echo can write on.
+ */
+static void slow_reader_is_not_idle(void **state)
+{
+    const struct echo_limits limits = {.idle_usec = 500 * USEC_PER_MSEC,
+                                       .deadline = DEADLINE_NEVER};
+    const size_t total = (size_t)1024 * 1024;
+    struct echoer echoer = fork_echoer(&limits);
+    pid_t sender = fork_sender(echoer.peer, total);
+    unsigned char data[8192];
+    size_t received = 0;
+
+    (void)state;
+    for (int i = 0; i < 16; i++, received += sizeof(data)) {
+        assert_int_equal(recv(echoer.peer, data, sizeof(data), MSG_WAITALL), sizeof(data));
+        assert_true(is_pattern(data, received, sizeof(data)));
+        usleep(60000);
+    }
+    assert_int_equal(receive_pattern(echoer.peer, received), total);
+    assert_int_equal(waitpid(sender, NULL, 0), sender);
+    assert_int_equal(end_of(&echoer, total, total), END_CLOSED);
 }
 
 int main(void)
@@ -667,6 +691,7 @@ int main(void)
         cmocka_unit_test(half_close_is_answered_in_full),
         cmocka_unit_test(sender_that_reads_late_gets_all),
         cmocka_unit_test(peer_that_reads_nothing_is_idle),
+        cmocka_unit_test(slow_reader_is_not_idle),
     };
 
     alarm(120); /* a test that waits for ever fails */

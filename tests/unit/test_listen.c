@@ -348,6 +348,30 @@ static void path_in_use_is_left_alone(void **state)
     listen_close(&holder);
 }
 
+/* Who listens there is only busy: connect(2) says EAGAIN then, unix(7). */
+static void path_of_a_busy_listener_is_left_alone(void **state)
+{
+    struct listen_params params = params_of("echo", unix_host, 7);
+    struct listen_set holder, set;
+    int waiting[2];
+
+    (void)state;
+    params.backlog = 0; /* which is room for one */
+    holder = open_many(&params, 1, &empty);
+    for (size_t i = 0; i < 2; i++) {
+        waiting[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_int_equal(
+            connect(waiting[i], &holder.sockets[0].addr.sa, holder.sockets[0].addr.len), -(int)i);
+    }
+    assert_int_equal(try_open(&params, 1, &empty, &set), -1);
+    close(waiting[0]);
+    close(waiting[1]);
+    close(accept(holder.sockets[0].fd, NULL, NULL));
+    assert_answers(&holder.sockets[0].addr);
+    listen_close(&holder);
+    assert_non_null(strstr(heard[0].text, "Address already in use (held by another process)"));
+}
+
 static void path_of_a_file_is_left_alone(void **state)
 {
     const struct listen_params params = params_of("echo", unix_host, 7);
@@ -439,6 +463,22 @@ static void reload_of_any_port_keeps_the_port(void **state)
         assert_int_equal(port_of(&set, i), port);
         assert_answers(&set.sockets[i].addr);
     }
+    listen_close(&set);
+}
+
+static void reload_of_any_port_shares_no_socket(void **state)
+{
+    const struct listen_params params[] = {params_of("a", "127.0.0.1", 0),
+                                           params_of("b", "127.0.0.1", 0)};
+    struct listen_set old = open_many(params, 2, &empty), set;
+    unsigned ports[] = {port_of(&old, 0), port_of(&old, 1)};
+
+    (void)state;
+    set = open_many(params, 2, &old);
+    listen_replace(&old, &set, params);
+    assert_int_equal(set.n, 2);
+    assert_int_equal(port_of(&set, 0), ports[0]);
+    assert_int_equal(port_of(&set, 1), ports[1]);
     listen_close(&set);
 }
 
@@ -979,12 +1019,14 @@ int main(void)
         cmocka_unit_test(unix_path_lives_as_long_as_its_socket),
         cmocka_unit_test(stale_path_is_replaced),
         cmocka_unit_test(path_in_use_is_left_alone),
+        cmocka_unit_test(path_of_a_busy_listener_is_left_alone),
         cmocka_unit_test_teardown(path_of_a_file_is_left_alone, remove_path),
         cmocka_unit_test(abstract_name_leaves_no_path),
         cmocka_unit_test(missing_directory_is_a_fault),
         cmocka_unit_test(faulty_host_is_a_fault_of_the_host),
         cmocka_unit_test(replace_keeps_what_both_want),
         cmocka_unit_test(reload_of_any_port_keeps_the_port),
+        cmocka_unit_test(reload_of_any_port_shares_no_socket),
         cmocka_unit_test(reload_follows_the_addresses),
         cmocka_unit_test(options_follow_the_settings),
         cmocka_unit_test(drop_closes_the_new_only),
