@@ -1,7 +1,6 @@
 /* settings_helper.c - what the tests of the settings share. */
 #include "settings_helper.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,10 +1,7 @@
 /* test_settings.c - settings from files and -o: their values. */
 #include "settings_helper.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 /* ---- a sink that keeps what is reported ---- */
 

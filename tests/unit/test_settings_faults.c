@@ -1,10 +1,8 @@
 /* test_settings_faults.c - what is wrong with settings, each with its place. */
 #include "settings_helper.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- a sink that keeps what is reported ---- */
 

@@ -1,10 +1,8 @@
 /* test_settings_print.c - settings written back, as a file that loads to the same. */
 #include "settings_helper.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- and back ---- */
 

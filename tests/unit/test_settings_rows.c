@@ -1,10 +1,11 @@
 /* test_settings_rows.c - the tables of settings: every row holds what it says. */
 #include "settings_helper.h"
 
+#include "../../src/settings_value.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- the tables ---- */
 

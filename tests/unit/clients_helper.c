@@ -1,0 +1,154 @@
+/* clients_helper.c - what the tests of the parent's books share. */
+#include "clients_helper.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- what the log says ---- */
+
+const char *log_of(void (*action)(struct clients *), struct clients *clients)
+{
+    static char text[32768];
+    int saved = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
+    ssize_t n;
+
+    dup2(file, STDERR_FILENO);
+    action(clients);
+    dup2(saved, STDERR_FILENO);
+    n = pread(file, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    close(saved);
+    close(file);
+    return text;
+}
+
+unsigned count_of(const char *text, const char *word)
+{
+    unsigned count = 0;
+
+    for (text = strstr(text, word); text; text = strstr(text + 1, word))
+        count++;
+    return count;
+}
+
+void assert_says(const char *text, const char *words)
+{
+    if (!strstr(text, words))
+        fail_msg("\"%s\" is not in: %s", words, text);
+}
+
+void assert_one_record(const char *text, const char *words)
+{
+    assert_int_equal(count_of(text, "\n"), 1);
+    assert_int_equal(count_of(text, "listener=one client=192.0.2.1 client_port=7 "), 1);
+    assert_says(text, words);
+}
+
+/* ---- books, and a client with its peer ---- */
+
+struct client a_client(void)
+{
+    struct client client = {.listener = "one", .peer = {.len = sizeof(struct sockaddr_in)}};
+
+    client.peer.in.sin_family = AF_INET;
+    client.peer.in.sin_port = htons(7);
+    client.peer.in.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1 */
+    return client;
+}
+
+struct clients *open_books(client_session *session)
+{
+    struct clients *clients;
+    struct err err;
+
+    assert_int_equal(clients_open(session, &clients, &err), 0);
+    return clients;
+}
+
+int start(struct clients *clients, const void *arg)
+{
+    const struct client client = a_client();
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(clients_start(clients, &client, arg, fds[0]), 0);
+    return fds[1];
+}
+
+pid_t some_death(void)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+    return info.si_pid;
+}
+
+void sweep_after_death(struct clients *clients)
+{
+    some_death();
+    clients_sweep(clients);
+}
+
+void sweep_all(struct clients *clients)
+{
+    while (clients_count(clients) > 0)
+        sweep_after_death(clients);
+}
+
+void reap_posted_all(struct clients *clients)
+{
+    while (clients_count(clients) > 0) {
+        some_death();
+        clients_reap_posted(clients);
+    }
+}
+
+/* ---- sessions ---- */
+
+void await_eof(int fd)
+{
+    char byte;
+
+    while (recv(fd, &byte, 1, 0) > 0)
+        ;
+}
+
+void killed_session(int fd, const void *arg, struct record *record)
+{
+    const int *number = arg;
+    const struct rlimit no_core = {0, 0};
+
+    (void)fd;
+    record->end = END_CLOSED;
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(*number, SIG_DFL);
+    raise(*number);
+}
+
+void exiting_session(int fd, const void *arg, struct record *record)
+{
+    const int *status = arg;
+
+    (void)fd, (void)record;
+    _exit(*status);
+}
+
+void mixed_session(int fd, const void *arg, struct record *record)
+{
+    static const int numbers[] = {SIGKILL, 3};
+    const int *kind = arg;
+
+    await_eof(fd);
+    record->end = END_CLOSED;
+    if (*kind == 1)
+        killed_session(fd, &numbers[0], record);
+    if (*kind == 2)
+        exiting_session(fd, &numbers[1], record);
+}
