@@ -1,18 +1,21 @@
 #!/bin/bash
 # echoc-cat.sh - `echoc cat` gives back every byte, and says so when it cannot.
 . "$(dirname "$0")/lib.sh"
+need openssl /usr/bin/time
 
 whole() { # LISTENER FILE OPTION...: it comes back as it is
     run 0 cat --ca "$PKI/ca.crt" "${@:3}" "$(url "$1")" <"$2" && cmp "$2" out && [ ! -s err ]
 }
+random_bytes() { # N: always the same ones
+    head -c "$1" /dev/zero | openssl enc -aes-128-ctr -nosalt -K 7 -iv 0 2>/dev/null
+}
 large() { # LISTENER BYTES: random ones, there and back, within little memory
     local status
-    head -c "$2" /dev/zero | openssl enc -aes-128-ctr -nosalt -K "${RANDOM}0" -iv 0 2>/dev/null |
-        tee >(sha256sum >sent.sum) |
+    [ -s sent.sum ] || random_bytes "$2" | sha256sum >sent.sum
+    random_bytes "$2" |
         /usr/bin/time -f %M -o memory "$ECHOC" cat --ca "$PKI/ca.crt" "$(url "$1")" 2>err |
         sha256sum >back.sum
-    status=${PIPESTATUS[2]}
-    within 10 test -s sent.sum
+    status=${PIPESTATUS[1]}
     [ "$status" = 0 ] && cmp sent.sum back.sum || { cat err; return 1; }
     sanitized || [ "$(tail -n 1 memory)" -lt 16384 ] || fail "echoc needed $(cat memory) KiB"
 }

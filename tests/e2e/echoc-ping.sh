@@ -74,6 +74,7 @@ d["connect"]["count"] == 1 and d["echo"]["count"] == 2'
 
 # ---- until it is interrupted ----
 for signal in INT TERM; do
+    : >out # the lines of the one before are not its
     "$ECHOC" ping -i 0.05 "$plain" >out 2>err &
     within 20 says ' seq=3 ' || fail "no third answer"
     kill -$signal $!

@@ -19,7 +19,7 @@ start_echod "listeners = (
 # ---- echoc, which knows the framing ----
 for kind in $kinds; do
     for tls in '' tls-; do
-        framing=(--framing $kind --marker abcabd)
+        framing=(--framing "$kind" --marker abcabd)
         run 0 ping -c 5 -i 0 -s 100 "${framing[@]}" "${ca[@]}" "$(url $tls$kind)"
         expect "$tls$kind: ping" says '^5 sent, 5 received, 0% loss'
         expect_records 1 listener=$tls$kind end=closed messages=5
