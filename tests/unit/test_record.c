@@ -240,6 +240,24 @@ static void a_tls_client_leaves_what_was_agreed_on(void **state)
     assert_field("ECHOD_TLS_RESUMED", "1");
 }
 
+/* Where the framing has no messages, or none came, there is nothing to count. */
+static void messages_are_counted_where_there_are_any(void **state)
+{
+    const struct client client = client_at("192.0.2.1", 40000);
+    struct record record = {.end = END_MESSAGE_TOO_LONG, .messages = 18446744073709551615u};
+
+    (void)state;
+    record_log(&client, &record);
+    assert_field("ECHOD_MESSAGES", "18446744073709551615");
+    assert_field("MESSAGE", "echo: client 192.0.2.1:40000 sent a message longer than it may, "
+                            "0 bytes echoed");
+    assert_int_equal(journal.n, 12);
+
+    record.messages = 0;
+    record_log(&client, &record);
+    assert_null(field("ECHOD_MESSAGES"));
+}
+
 static void what_tls_did_not_agree_on_is_left_out(void **state)
 {
     const struct client client = client_at("192.0.2.1", 40000);
@@ -381,6 +399,7 @@ int main(void)
         with_journal(lines_below_the_level_are_left_out),
         with_journal(a_plain_client_leaves_these_fields),
         with_journal(a_tls_client_leaves_what_was_agreed_on),
+        with_journal(messages_are_counted_where_there_are_any),
         with_journal(what_tls_did_not_agree_on_is_left_out),
         with_journal(the_duration_runs_from_accept),
         with_journal(a_client_without_a_path_has_no_port),
