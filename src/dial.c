@@ -96,7 +96,9 @@ static enum stream_status step_connect(struct dialed *dialed, struct err *ret_er
 
 static const char *server_name(const struct target *target)
 {
-    return target->servername ? target->servername : target->url.host;
+    if (target->servername)
+        return target->servername;
+    return target->url.port == 0 ? "localhost" : target->url.host; /* a path is no name */
 }
 
 static enum stream_status step_handshake(struct dialed *dialed, struct err *ret_err)

@@ -13,7 +13,8 @@
 /* Where to go and how; made once, used for any number of connections, by any number of threads. */
 struct target {
     struct url url;
-    const char *servername;     /* checked against the certificate; the URL's host by default */
+    const char *servername;     /* checked against the certificate; NULL = the URL's host, or
+                                   localhost for a path */
     struct tls_client *tls;     /* NULL for plaintext; borrowed */
     uint64_t timeout_usec;      /* for each connection until it is ready; 0 = none */
     struct addresses addresses; /* filled in by dial_resolve() */

@@ -222,10 +222,11 @@ int echoc_cat(struct echoc *echoc)
     if (!ok)
         echoc_error("%s", cat.err.text);
     if (echoc->json) { /* standard output is the echo's */
-        char *text = json_dumps(result(&cat, &dialed, ok), JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_t *object = result(&cat, &dialed, ok);
 
-        fprintf(stderr, "%s\n", text);
-        free(text);
+        json_dumpf(object, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', stderr);
+        json_decref(object);
     }
     stream_close(&dialed.stream, 0, 0);
     return ok ? ECHOC_OK : ECHOC_LOST;

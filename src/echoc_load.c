@@ -242,7 +242,7 @@ int echoc_load(struct echoc *echoc)
     raise_descriptor_limit();
     if (dial(&echoc->target, NULL, &first, &err) < 0) /* better one line now than thousands */
         return echoc_error("%s", err.text);
-    exchange_end(&first.stream, deadline_in(echoc->timeout_usec), &err);
+    exchange_end(&first.stream, deadline_in(USEC_PER_SEC), &err);
     stream_close(&first.stream, 0, 0);
     if (start(&load, &err) == 0) {
         watch(&load);

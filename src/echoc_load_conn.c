@@ -305,7 +305,8 @@ void load_work(struct conn *conn)
 
 void load_check_late(struct conn *conn, uint64_t now)
 {
-    uint64_t wait = conn->worker->echoc->wait_usec * 1000;
+    const struct echoc *echoc = conn->worker->echoc;
+    uint64_t wait = 1000 * (conn->state == DIALING ? echoc->timeout_usec : echoc->wait_usec);
     struct err err;
 
     if (wait == 0 || now <= conn->moved_nsec + wait)
