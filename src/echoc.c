@@ -137,6 +137,7 @@ int main(int argc, char **argv)
     struct err err;
     int status;
 
+    stream_guard_standard();
     if (!command) {
         if (argc > 1 && strcmp(argv[1], "--help") == 0)
             return echoc_print_usage(NULL);
@@ -158,6 +159,7 @@ int main(int argc, char **argv)
         status = command->run(&echoc);
     tls_client_free(echoc.target.tls);
     if (fflush(stdout) == EOF && status == ECHOC_OK)
-        status = echoc_error("cannot write: %s", strerror(errno));
+        status = command->run == echoc_check ? ECHOC_UNKNOWN
+                                             : echoc_error("cannot write: %s", strerror(errno));
     return status;
 }

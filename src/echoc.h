@@ -14,8 +14,9 @@
 
 /* Exit statuses of cat, ping, load and info; check has those of monitoring plug-ins. */
 #define ECHOC_OK 0
-#define ECHOC_LOST 1  /* it worked, but not all came back */
-#define ECHOC_ERROR 2 /* it did not work: arguments, host, certificate, ... */
+#define ECHOC_LOST 1    /* it worked, but not all came back */
+#define ECHOC_UNKNOWN 3 /* of check: it is the check that failed */
+#define ECHOC_ERROR 2   /* it did not work: arguments, host, certificate, ... */
 
 /* What the command line says. Times in microseconds. */
 struct echoc {

@@ -116,8 +116,10 @@ static void print_performance(const struct check *check)
            critical, (double)check->dialed.connect_nsec / 1e6, (double)check->echo_nsec / 1e6);
     if (echoc->target.tls)
         printf(" tls=%.3fms;;;0", (double)check->dialed.handshake_nsec / 1e6);
-    if (check->has_certificate)
-        printf(" expiry=%.1f;%d", check->days_left, echoc->expiry_days);
+    if (check->has_certificate && echoc->expiry_days > 0)
+        printf(" expiry=%.1f;%d:", check->days_left, echoc->expiry_days); /* alert below */
+    else if (check->has_certificate)
+        printf(" expiry=%.1f", check->days_left);
 }
 
 static void print_text(const struct check *check, enum verdict verdict)

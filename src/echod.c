@@ -5,6 +5,7 @@
 #include "service.h"
 #include "session.h"
 #include "settings.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -368,24 +369,12 @@ static void parse_options(int argc, char **argv, struct options *options)
     }
 }
 
-/* Whoever closed a standard descriptor must not find one of our sockets in its place. */
-static void open_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 int main(int argc, char **argv)
 {
     struct options options = {.file = DEFAULT_FILE, .run = serve};
     int status;
 
-    open_standard_descriptors();
+    stream_guard_standard();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
     signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */

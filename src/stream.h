@@ -46,6 +46,12 @@ struct stream {
     char error[160]; /* after STREAM_FAILED: the reason in words */
 };
 
+/*
+ * Open /dev/null where a standard descriptor is closed, so that no socket takes its place. Once, at
+ * the very start of a program.
+ */
+void stream_guard_standard(void);
+
 /* Make a plain stream of a connected, non-blocking socket, which the stream then owns. */
 void stream_open(struct stream *ret_stream, int fd);
 
