@@ -303,7 +303,7 @@ static const char usage[] =
     "      --help               print this, and exit\n"
     "      --version            print the version, and exit\n"
     "\n"
-    "Exit status: 0, 64 usage, 69 cannot listen, 71 system, 78 settings.\n";
+    "Exit status: 0, 64 usage, 69 cannot listen, 71 system, 74 output, 78 settings.\n";
 
 static int print_usage(const struct options *options)
 {
