@@ -8,7 +8,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 rows=(
     "err deadline addr notify frame hist"
     "log resolve holder payload url network"
-    "record"
+    "record admit"
     "board stream"
     "clients echo tls listen exchange"
     "server session dial"
