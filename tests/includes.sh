@@ -7,7 +7,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 # from the bottom up
 rows=(
     "err deadline addr notify frame hist"
-    "log resolve holder payload url"
+    "log resolve holder payload url proxy"
     "record"
     "board stream"
     "clients echo tls listen exchange"
