@@ -6,7 +6,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr notify frame hist"
+    "err deadline addr notify frame hist sniff"
     "log resolve holder payload url proxy"
     "record"
     "board stream"
