@@ -6,8 +6,8 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr notify frame hist"
-    "log resolve holder payload url network"
+    "err deadline addr notify frame hist sniff user ossl seal"
+    "log resolve holder payload url network proxy keeper"
     "record admit"
     "board stream"
     "clients echo tls listen exchange"
@@ -18,7 +18,8 @@ rows=(
 )
 # header=modules that may include it
 fences=(
-    "openssl/=tls"
+    "openssl/=tls keeper ossl"
+    "seccomp.h=seal"
     "libconfig.h=settings"
     "systemd/=listen server"
 )
