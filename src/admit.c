@@ -336,7 +336,7 @@ static bool is_memorable(const struct source *source, uint64_t now_usec)
     return source->arrival_nsec > now_usec * NSEC_PER_USEC;
 }
 
-void admit_sweep(struct admit *admit, uint64_t now_usec)
+bool admit_sweep(struct admit *admit, uint64_t now_usec)
 {
     unsigned next;
 
@@ -349,6 +349,7 @@ void admit_sweep(struct admit *admit, uint64_t now_usec)
         if (!is_memorable(&admit->sources[i], now_usec))
             forget(admit, i);
     }
+    return link_of(admit, NONE, HELD)->after != NONE || link_of(admit, NONE, IDLE)->after != NONE;
 }
 
 void admit_flush(struct admit *admit)

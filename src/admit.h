@@ -15,6 +15,7 @@
 #include "err.h"
 #include "network.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Clients that may be inside at a time: as many as the board has slots for. */
@@ -82,9 +83,10 @@ void admit_leave(struct admit *admit, unsigned source);
 /*
  * To be called about once a second: reports the refusals that were held back for ten seconds, and
  * forgets the sources about which there is nothing to remember. Takes time only for sources with
- * refusals held back and for those without clients.
+ * refusals held back and for those without clients. Returns whether any of these are left: else
+ * there is nothing to sweep until the next client has been refused or has left.
  */
-void admit_sweep(struct admit *admit, uint64_t now_usec);
+bool admit_sweep(struct admit *admit, uint64_t now_usec);
 
 /* Report all refusals that are held back. */
 void admit_flush(struct admit *admit);

@@ -6,34 +6,51 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define WORD_BITS 64
 
-/* What the children see. */
-struct shared {
-    _Atomic uint64_t posted[BOARD_SLOTS / WORD_BITS];
-    struct record records[BOARD_SLOTS];
-};
-
-/* The parent's own books: the last released slot is the next taken, so that few stay touched. */
+/*
+ * The parent's own books: the last released slot is the next taken, so that few stay touched. Each
+ * record has whole pages of its own, so that a child can be left with those alone.
+ */
 struct board {
-    struct shared *shared;
+    _Atomic uint64_t *posted;
+    unsigned char *records;
+    size_t stride; /* from one record to the next: whole pages */
     unsigned high;
     unsigned n_free;
     unsigned free[BOARD_SLOTS];
 };
 
+/* Returns shared memory that costs nothing where it is not touched, or NULL with errno. */
+static void *map_shared(size_t size)
+{
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static size_t posted_size(void)
+{
+    return BOARD_SLOTS / WORD_BITS * sizeof(uint64_t);
+}
+
 int board_open(struct board **ret_board, struct err *ret_err)
 {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     struct board *board = calloc(1, sizeof(*board));
 
     if (!board)
         return err_set(ret_err, "cannot allocate the board: %s", strerror(errno));
-    board->shared = mmap(NULL, sizeof(*board->shared), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (board->shared == MAP_FAILED) {
-        free(board);
-        return err_set(ret_err, "cannot map the board: %s", strerror(errno));
+    board->stride = (sizeof(struct record) + page - 1) / page * page;
+    board->posted = map_shared(posted_size());
+    board->records = map_shared(BOARD_SLOTS * board->stride);
+    if (!board->posted || !board->records) {
+        err_set(ret_err, "cannot map the board: %s", strerror(errno));
+        board_close(board);
+        return -1;
     }
     *ret_board = board;
     return 0;
@@ -43,8 +60,16 @@ void board_close(struct board *board)
 {
     if (!board)
         return;
-    munmap(board->shared, sizeof(*board->shared));
+    if (board->posted)
+        munmap((void *)board->posted, posted_size());
+    if (board->records)
+        munmap(board->records, BOARD_SLOTS * board->stride);
     free(board);
+}
+
+struct record *board_record(const struct board *board, unsigned slot)
+{
+    return (struct record *)(board->records + slot * board->stride);
 }
 
 unsigned board_take(struct board *board)
@@ -57,13 +82,13 @@ unsigned board_take(struct board *board)
         slot = board->high++;
     else
         return BOARD_NONE;
-    memset(&board->shared->records[slot], 0, sizeof(struct record));
+    memset(board_record(board, slot), 0, sizeof(struct record));
     return slot;
 }
 
 void board_withdraw(struct board *board, unsigned slot)
 {
-    atomic_fetch_and(&board->shared->posted[slot / WORD_BITS], ~(UINT64_C(1) << slot % WORD_BITS));
+    atomic_fetch_and(&board->posted[slot / WORD_BITS], ~(UINT64_C(1) << slot % WORD_BITS));
 }
 
 void board_release(struct board *board, unsigned slot)
@@ -72,20 +97,26 @@ void board_release(struct board *board, unsigned slot)
     board->free[board->n_free++] = slot;
 }
 
-struct record *board_record(const struct board *board, unsigned slot)
+int board_keep_only(const struct board *board, unsigned slot)
 {
-    return &board->shared->records[slot];
+    unsigned char *own = board->records + slot * board->stride, *next = own + board->stride;
+    size_t before = slot * board->stride, after = (BOARD_SLOTS - 1 - slot) * board->stride;
+
+    return (before > 0 && munmap(board->records, before) < 0) ||
+                   (after > 0 && munmap(next, after) < 0)
+               ? -1
+               : 0;
 }
 
 void board_post(struct board *board, unsigned slot)
 {
-    atomic_fetch_or(&board->shared->posted[slot / WORD_BITS], UINT64_C(1) << slot % WORD_BITS);
+    atomic_fetch_or(&board->posted[slot / WORD_BITS], UINT64_C(1) << slot % WORD_BITS);
 }
 
 unsigned board_next_posted(const struct board *board, unsigned from)
 {
     while (from < board->high) {
-        uint64_t word = atomic_load(&board->shared->posted[from / WORD_BITS]) >> from % WORD_BITS;
+        uint64_t word = atomic_load(&board->posted[from / WORD_BITS]) >> from % WORD_BITS;
 
         if (word != 0) {
             from += (unsigned)__builtin_ctzll(word);

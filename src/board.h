@@ -39,6 +39,12 @@ void board_withdraw(struct board *board, unsigned slot);
 /* The record of a slot; the child writes it, the parent reads it once the child is dead. */
 struct record *board_record(const struct board *board, unsigned slot);
 
+/*
+ * Child: unmap the records of all others, for good. Of them only the posts are left, with which a
+ * child can do no harm. Returns 0, or -1 with errno.
+ */
+int board_keep_only(const struct board *board, unsigned slot);
+
 /* Child: say that the record is complete. The last act before _exit(2). */
 void board_post(struct board *board, unsigned slot);
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /* What the parent knows of a slot of the board; pid 0 where it is free. */
@@ -20,28 +22,45 @@ struct entry {
 
 struct clients {
     client_session *session;
+    client_ended *ended;
+    void *ended_arg;
     struct board *board;
     unsigned count;
     unsigned long long served;
-    struct entry *entries; /* one for each slot; never touched, unused ones cost nothing */
+    struct entry *entries; /* one for each slot; those never touched cost nothing */
 };
 
-int clients_open(client_session *session, struct clients **ret_clients, struct err *ret_err)
+#define ENTRIES_SIZE (BOARD_SLOTS * sizeof(struct entry))
+
+/* Who else is here is nothing that a client's process should find in its memory. */
+static struct entry *map_entries(void)
+{
+    void *entries = mmap(NULL, ENTRIES_SIZE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (entries == MAP_FAILED)
+        return NULL;
+    madvise(entries, ENTRIES_SIZE, MADV_DONTFORK);
+    return entries;
+}
+
+int clients_open(client_session *session, client_ended *ended, void *ended_arg,
+                 struct clients **ret_clients, struct err *ret_err)
 {
     struct clients *clients = calloc(1, sizeof(*clients));
-    struct entry *entries = calloc(BOARD_SLOTS, sizeof(*entries));
-    struct board *board;
 
-    if (!clients || !entries)
+    if (!clients)
+        return err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
+    *clients = (struct clients){.session = session, .ended = ended, .ended_arg = ended_arg};
+    clients->entries = map_entries();
+    if (!clients->entries)
         err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
-    else if (board_open(&board, ret_err) == 0) {
-        *clients = (struct clients){.session = session, .board = board, .entries = entries};
-        *ret_clients = clients;
-        return 0;
+    if (!clients->entries || board_open(&clients->board, ret_err) < 0) {
+        clients_close(clients);
+        return -1;
     }
-    free(entries);
-    free(clients);
-    return -1;
+    *ret_clients = clients;
+    return 0;
 }
 
 void clients_close(struct clients *clients)
@@ -49,7 +68,8 @@ void clients_close(struct clients *clients)
     if (!clients)
         return;
     board_close(clients->board);
-    free(clients->entries);
+    if (clients->entries)
+        munmap(clients->entries, ENTRIES_SIZE);
     free(clients);
 }
 
@@ -57,15 +77,14 @@ void clients_close(struct clients *clients)
  * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
  * group stops the parent, which lets its clients finish. SIGKILL ends a child.
  */
-static _Noreturn void run_child(const struct clients *clients, unsigned slot, const void *arg,
-                                int fd)
+static _Noreturn void run_child(const struct clients *clients, unsigned slot,
+                                const struct client *client, const void *arg, int fd)
 {
-    if (fd > STDERR_FILENO + 1)
-        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
-    close_range((unsigned)fd + 1, ~0u, 0);
-    clients->session(fd, arg, board_record(clients->board, slot));
+    if (board_keep_only(clients->board, slot) < 0)
+        _exit(EX_OSERR);
+    clients->session(client, fd, arg, board_record(clients->board, slot));
     board_post(clients->board, slot);
-    _exit(0);
+    _exit(EX_OK);
 }
 
 int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd)
@@ -77,7 +96,7 @@ int clients_start(struct clients *clients, const struct client *client, const vo
         return ENOBUFS;
     pid = fork();
     if (pid == 0)
-        run_child(clients, slot, arg, fd);
+        run_child(clients, slot, client, arg, fd);
     if (pid < 0) {
         int error = errno;
 
@@ -124,6 +143,7 @@ static void end_client(struct clients *clients, unsigned slot, int status)
 
     judge(entry, status, &record);
     record_log(&entry->client, &record);
+    clients->ended(clients->ended_arg, &entry->client);
     entry->pid = 0;
     board_release(clients->board, slot);
     clients->count--;

@@ -13,18 +13,26 @@
 
 struct clients;
 
-/* Serve the client on the non-blocking socket `fd` and fill in its record; runs in the child. */
-typedef void client_session(int fd, const void *arg, struct record *record);
+/*
+ * Serve the client on the non-blocking socket `fd` and fill in its record. Runs in the child, which
+ * has every descriptor of the parent: it is the session that gives up those it does not need.
+ */
+typedef void client_session(const struct client *client, int fd, const void *arg,
+                            struct record *record);
+
+/* A client has ended, and its record is logged. */
+typedef void client_ended(void *arg, const struct client *client);
 
 /* Empty books. Returns 0, or -1 with *ret_err. */
-int clients_open(client_session *session, struct clients **ret_clients, struct err *ret_err);
+int clients_open(client_session *session, client_ended *ended, void *ended_arg,
+                 struct clients **ret_clients, struct err *ret_err);
 
 /* Free the books; clients being served go on. NULL is allowed. */
 void clients_close(struct clients *clients);
 
 /*
- * Fork a process that serves `client` on `fd` and exits; it keeps no other descriptor above
- * standard error. Returns 0, the parent's `fd` closed; or an errno (EAGAIN, ENOMEM, ...) where no
+ * Fork a process that serves `client` on `fd` and exits; of the books it can see its own record
+ * alone. Returns 0, the parent's `fd` closed; or an errno (EAGAIN, ENOMEM, ...) where no
  * process can be made, and `fd` is still the caller's. Never returns in the child.
  */
 int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd);

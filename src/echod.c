@@ -1,11 +1,13 @@
 /* echod.c - the daemon: options, the order of start, reload and stop. */
 #include "log.h"
 #include "notify.h"
+#include "seal.h"
 #include "server.h"
 #include "service.h"
 #include "session.h"
 #include "settings.h"
 #include "stream.h"
+#include "user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +78,12 @@ static int test(const struct options *options)
 {
     struct faults faults = {.report = print_fault, .arg = stdout};
     struct faults notes = {.report = print_note, .arg = stdout};
+    struct err err;
 
+    if (seal_prepare(&err) < 0) {
+        fprintf(stderr, "echod: %s\n", err.text);
+        return EX_OSERR;
+    }
     service_check(options->file, options->overrides, &faults, &notes);
     if (faults.count > 0)
         return EX_CONFIG;
@@ -96,32 +103,7 @@ static int dump(const struct options *options)
     return faults.count == 0 ? EX_OK : EX_CONFIG;
 }
 
-/* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
-
-static int serve_one(const struct service *service, int fd)
-{
-    size_t i = service_listener_of(service, fd);
-    struct client client = {.accepted_usec = now_usec()};
-    struct record record = {.end = END_CLOSED};
-
-    log_as_set(service->settings);
-    if (addr_peer(fd, &client.peer) < 0 ||
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
-        log_error("cannot serve the passed connection: %s", strerror(errno));
-        return EX_OSERR;
-    }
-    snprintf(client.listener, sizeof(client.listener), "%s", service->listen[i].name);
-    session_run(fd, &service->sessions[i], &record);
-    record_log(&client, &record);
-    return EX_OK;
-}
-
 /* ---- the daemon ---- */
-
-static void session(int fd, const void *arg, struct record *record)
-{
-    session_run(fd, arg, record);
-}
 
 static int load(const struct options *options, struct service **ret_service)
 {
@@ -161,7 +143,7 @@ static int reload(const struct options *options, struct service **service, struc
     }
     if (service_start(next, server, ret_err) < 0)
         return -1;
-    service_free(*service);
+    service_retire(*service);
     *service = next;
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
@@ -179,6 +161,10 @@ static int run(const struct options *options, struct service **service, struct s
             return 0;
         case SERVER_FAILED:
             return -1;
+        case SERVER_HELPER:
+            if (service_restore(*service, server, ret_err) < 0)
+                return -1;
+            break;
         case SERVER_RELOAD:
             if (reload(options, service, server, ret_err) < 0)
                 return -1;
@@ -190,6 +176,7 @@ static int run(const struct options *options, struct service **service, struct s
 static void stop(struct service *service, struct server *server)
 {
     uint64_t drain_usec = service->settings->drain_timeout_usec;
+    struct server_totals totals;
 
     /* TimeoutStopSec= of the unit need not know what drain_timeout allows */
     notify_once("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
@@ -198,7 +185,19 @@ static void stop(struct service *service, struct server *server)
     server_stop_accepting(server);
     listen_close(&service->sockets);
     server_drain(server);
-    log_info("stopped");
+    totals = server_totals(server);
+    log_info("stopped: %llu accepted = %llu refused + %llu ended", totals.accepted, totals.refused,
+             totals.ended);
+}
+
+static int become_user(const struct service *service, struct err *ret_err)
+{
+    if (!service->has_user)
+        return 0;
+    if (user_become(&service->user, ret_err) < 0)
+        return -1;
+    log_info("running as the user %s", service->user.name);
+    return 0;
 }
 
 /* READY only once every socket listens; the teardown is the mirror of the start. */
@@ -209,19 +208,63 @@ static int serve_all(const struct options *options, struct service **service,
     struct err err;
     int status = EX_OK;
 
-    if (server_open(session, &server, &err) < 0) {
+    if (server_open(session_serve, &server, &err) < 0) {
         log_error("%s", err.text);
         return EX_OSERR;
     }
     if (take_over(*service, inherited) < 0) {
         status = EX_UNAVAILABLE;
-    } else if (service_start(*service, server, &err) < 0 ||
+    } else if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
                run(options, service, server, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
     if (status != EX_UNAVAILABLE)
         stop(*service, server);
+    server_close(server);
+    return status;
+}
+
+/* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
+
+/* Serve until the client has ended or something asks for the stop: there is nothing to reload. */
+static int run_single(const struct service *service, struct server *server, struct err *ret_err)
+{
+    for (;;) {
+        switch (server_run(server, ret_err)) {
+        case SERVER_STOP:
+            return 0;
+        case SERVER_FAILED:
+            return -1;
+        case SERVER_HELPER:
+            if (service_restore(service, server, ret_err) < 0)
+                return -1;
+            break;
+        case SERVER_RELOAD:
+            break;
+        }
+    }
+}
+
+static int serve_single(const struct service *service, int fd)
+{
+    struct server *server;
+    struct err err;
+    int status = EX_OK;
+
+    log_as_set(service->settings);
+    if (server_open(session_serve, &server, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (become_user(service, &err) < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+        service_start_single(service, server, fd, &err) < 0 ||
+        run_single(service, server, &err) < 0) {
+        log_error("%s", err.text);
+        status = EX_OSERR;
+    }
+    server_stop_accepting(server);
+    server_drain(server);
     server_close(server);
     return status;
 }
@@ -276,12 +319,17 @@ static int serve(const struct options *options)
     }
     if (connected >= 0)
         connected = off_standard(connected);
+    if (seal_prepare(&err) < 0) {
+        log_error("%s", err.text);
+        listen_close(&inherited);
+        return EX_OSERR;
+    }
     if (load(options, &service) < 0) {
         listen_close(&inherited);
         return EX_CONFIG;
     }
     if (connected >= 0)
-        status = serve_one(service, connected);
+        status = serve_single(service, connected);
     else
         status = serve_all(options, &service, &inherited);
     listen_close(&inherited);

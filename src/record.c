@@ -33,8 +33,11 @@ static const struct {
     [END_MESSAGE_TOO_LONG] = {"message_too_long", LOG_INFO, "b2900a4b5c7547a69f42f7fdde8e6598",
                               "sent a message longer than it may"},
     [END_TLS_ERROR] = {"tls_error", LOG_INFO, "161eaa4be28045b5ab8e6a855f3d2264", "failed in TLS"},
+    [END_WRONG_PROTOCOL] = {"wrong_protocol", LOG_INFO, "2e68c1a758aa43b9a8f453d0903e5d5c",
+                            "did not speak TLS"},
     [END_DRAINED] = {"drained", LOG_NOTICE, "13b2ee5fdde4441b900e5c7eda2152b8",
                      "was cut when the drain ran out of time"},
+    [END_REFUSED] = {"refused", LOG_NOTICE, "1f60d3ca4f2641b283e9a10a1315f6a0", "was refused"},
 };
 
 static bool known(int end)
@@ -49,7 +52,7 @@ const char *end_name(int end)
 
 void record_tame(struct record *record)
 {
-    if (!known(record->end))
+    if (!known(record->end) || record->end >= END_DRAINED)
         record->end = END_CRASHED;
     record->tls.version[sizeof(record->tls.version) - 1] = '\0';
     record->tls.cipher[sizeof(record->tls.cipher) - 1] = '\0';
@@ -95,6 +98,35 @@ static void add_tls(struct fields *fields, const struct tls_facts *tls)
     add_text(fields, "ECHOD_TLS_ALPN", tls->alpn);
 }
 
+/* What every record begins with; `host` holds ADDR_TEXT_MAX bytes, as long as the fields. */
+static void add_common(struct fields *fields, int end, const char *listener,
+                       const struct addr *peer, char *host)
+{
+    add_text(fields, "MESSAGE_ID", kinds[end].message_id);
+    add_text(fields, "ECHOD_END", kinds[end].name);
+    add_text(fields, "ECHOD_LISTENER", listener);
+    add_text(fields, "ECHOD_CLIENT", addr_host(peer, host));
+    if (addr_port(peer) != 0)
+        add_number(fields, "ECHOD_CLIENT_PORT", addr_port(peer));
+}
+
+void record_log_refused(const char *listener, const struct addr *peer, const char *rule,
+                        unsigned long count)
+{
+    char host[ADDR_TEXT_MAX], message[512];
+    struct fields fields = {.n = 0};
+    int level = kinds[END_REFUSED].level;
+
+    if (!log_enabled(level))
+        return;
+    add_common(&fields, END_REFUSED, listener, peer, host);
+    add_text(&fields, "ECHOD_RULE", rule);
+    add_number(&fields, "ECHOD_COUNT", count);
+    snprintf(message, sizeof(message), "%s: client %s %s by the rule %s, %lu times", listener, host,
+             kinds[END_REFUSED].sentence, rule, count);
+    log_event(level, message, fields.field, fields.n);
+}
+
 void record_log(const struct client *client, const struct record *record)
 {
     char host[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX], message[512];
@@ -103,12 +135,7 @@ void record_log(const struct client *client, const struct record *record)
 
     if (!log_enabled(level))
         return;
-    add_text(&fields, "MESSAGE_ID", kinds[record->end].message_id);
-    add_text(&fields, "ECHOD_END", kinds[record->end].name);
-    add_text(&fields, "ECHOD_LISTENER", client->listener);
-    add_text(&fields, "ECHOD_CLIENT", addr_host(&client->peer, host));
-    if (addr_port(&client->peer) != 0)
-        add_number(&fields, "ECHOD_CLIENT_PORT", addr_port(&client->peer));
+    add_common(&fields, record->end, client->listener, &client->peer, host);
     add_number(&fields, "ECHOD_BYTES_IN", record->bytes_in);
     add_number(&fields, "ECHOD_BYTES_OUT", record->bytes_out);
     if (record->messages > 0)

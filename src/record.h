@@ -22,7 +22,11 @@ enum end {
     END_MAX_BYTES,         /* the peer sent more than max_bytes */
     END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
     END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
-    END_DRAINED,           /* cut when drain_timeout ran out on stop */
+    END_WRONG_PROTOCOL,    /* the peer spoke something else than TLS */
+
+    /* what the parent alone says */
+    END_DRAINED, /* cut when drain_timeout ran out on stop */
+    END_REFUSED, /* by a rule, before it had a process */
     END_COUNT
 };
 
@@ -43,7 +47,7 @@ struct record {
     uint64_t bytes_out;
     uint64_t messages; /* whole ones, where the framing has messages */
     struct tls_facts tls;
-    char error[160]; /* the reason in words where end is not END_CLOSED; may be empty */
+    char error[160]; /* the reason in words, or what else is worth knowing; may be empty */
 };
 
 #define LISTENER_NAME_MAX 64
@@ -53,6 +57,8 @@ struct client {
     char listener[LISTENER_NAME_MAX];
     struct addr peer;
     uint64_t accepted_usec;
+    unsigned source; /* what admit_enter() counts it for */
+    bool hurried;    /* there is little room left: it gets less time for its handshake */
 };
 
 /* The word for an enum end as ECHOD_END has it, "closed"; "crashed" for a value out of range. */
@@ -60,11 +66,18 @@ const char *end_name(int end);
 
 /*
  * Make a record that a child wrote safe to read, whatever it wrote: every text ends inside its
- * array and `end` is a member of the enum.
+ * array and `end` is one that a child may say.
  */
 void record_tame(struct record *record);
 
 /* Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. */
 void record_log(const struct client *client, const struct record *record);
+
+/*
+ * Log one record of END_REFUSED, as ECHOD_RULE the rule that did it. It stands for `count` clients
+ * of one source, of which `peer` came last.
+ */
+void record_log_refused(const char *listener, const struct addr *peer, const char *rule,
+                        unsigned long count);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * server.h - the parent's loop: accept, start one process a client, reap, drain.
+ * server.h - the parent's loop: accept, admit, start one process a client, reap, drain.
  *
  * It knows neither settings nor sessions: it takes sockets, limits and a function that serves one
  * client. It never waits for a client, a child or the log.
@@ -7,6 +7,7 @@
 #ifndef ECHOD_SERVER_H
 #define ECHOD_SERVER_H
 
+#include "admit.h"
 #include "clients.h"
 #include "err.h"
 
@@ -14,11 +15,12 @@
 
 struct server;
 
-/* One listening socket. Those of one listener share its name and `arg`, which its sessions get. */
+/* One listening socket. Those of one listener share all but `fd`. */
 struct server_listener {
     int fd; /* non-blocking; borrowed */
     const char *name;
-    const void *arg;
+    const struct admit_rules *rules; /* borrowed */
+    const void *arg;                 /* what its sessions get */
 };
 
 struct server_limits {
@@ -27,9 +29,16 @@ struct server_limits {
 };
 
 enum server_event {
-    SERVER_STOP,   /* SIGTERM or SIGINT came */
+    SERVER_STOP,   /* SIGTERM or SIGINT came, or the single client has ended */
     SERVER_RELOAD, /* SIGHUP came */
+    SERVER_HELPER, /* a process of server_adopt() has ended */
     SERVER_FAILED, /* the loop cannot go on */
+};
+
+/* Every client that was accepted is in exactly one of the other numbers. */
+struct server_totals {
+    unsigned long long accepted, refused, ended;
+    unsigned open;
 };
 
 /*
@@ -39,16 +48,32 @@ enum server_event {
 int server_open(client_session *session, struct server **ret_server, struct err *ret_err);
 
 /*
- * Accept on these sockets, and no longer on those before. The array is copied; descriptors and
- * args must stay until the next call. Clients being served notice nothing.
+ * Accept on these sockets, and no longer on those before. The array is copied; descriptors, rules
+ * and args must stay until the next call. Clients being served notice nothing.
  * Returns 0, or -1 with *ret_err: the server must then be closed.
  */
 int server_configure(struct server *server, const struct server_listener *listeners, size_t n,
                      const struct server_limits *limits, struct err *ret_err);
 
 /*
- * Serve until a signal asks for something else. In a child it never returns. *ret_err is filled in
- * with SERVER_FAILED only.
+ * Serve one client, connected on the listener's `fd`, which is the server's from here on, and none
+ * else. In place of server_configure(). Returns 0, or -1 with *ret_err.
+ */
+int server_serve_single(struct server *server, const struct server_listener *listener,
+                        const struct server_limits *limits, struct err *ret_err);
+
+/*
+ * Reap this child, which serves no client, when it ends, and have server_run() tell.
+ * Returns 0, or -1 with *ret_err.
+ */
+int server_adopt(struct server *server, pid_t pid, struct err *ret_err);
+
+/* The child that the last SERVER_HELPER is about. */
+pid_t server_ended_helper(const struct server *server);
+
+/*
+ * Serve until something asks for what is not the server's. In a child it never returns. *ret_err
+ * is filled in with SERVER_FAILED only.
  */
 enum server_event server_run(struct server *server, struct err *ret_err);
 
@@ -63,6 +88,9 @@ void server_stop_accepting(struct server *server);
  * that are left, each of which leaves a record of END_DRAINED.
  */
 void server_drain(struct server *server);
+
+/* The books so far. */
+struct server_totals server_totals(const struct server *server);
 
 /* Free it; clients being served go on. NULL is allowed. */
 void server_close(struct server *server);

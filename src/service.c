@@ -1,6 +1,7 @@
 /* service.c - one generation of the service. */
 #include "service.h"
 
+#include "keeper.h"
 #include "log.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WHERE_LIMIT 4200
 #define EXPIRY_WARNING_SEC (14 * 86400)
@@ -33,6 +35,45 @@ static struct relay relay_to(const struct service *service, size_t listener, str
     return (struct relay){service->settings, listener, to};
 }
 
+/* Root gives itself up to this user; anyone else stays who he is. */
+static void find_user(struct service *service, struct faults *faults)
+{
+    const struct settings *settings = service->settings;
+    struct relay relay = relay_to(service, 0, faults);
+    struct faults placed = {.report = relay_fault, .arg = &relay};
+
+    if (settings->user && user_find(settings->user, settings->group, &placed, &service->user) == 0)
+        service->has_user = geteuid() == 0;
+    else if (settings->group && !settings->user)
+        fault(&placed, "group", "needs user");
+}
+
+static bool has_tls(const struct listener_settings *settings)
+{
+    return settings->tls_enabled && settings->tls.certificate && settings->tls.key;
+}
+
+/* One process for the keys of all listeners that want theirs kept. */
+static void start_keeper(struct service *service, struct faults *faults)
+{
+    const struct settings *settings = service->settings;
+    struct relay relay = relay_to(service, 0, faults);
+    struct faults placed = {.report = relay_fault, .arg = &relay};
+    const char **paths = calloc(settings->n_listeners, sizeof(*paths));
+    struct err err;
+    size_t n = 0;
+
+    for (size_t i = 0; paths && i < settings->n_listeners; i++)
+        if (has_tls(&settings->listeners[i]) && settings->listeners[i].tls.key_isolation)
+            paths[n++] = settings->listeners[i].tls.key;
+    if (!paths && settings->n_listeners > 0)
+        fault(&placed, "tls.key_isolation", "cannot start the key keeper: %s", strerror(errno));
+    else if (n > 0 && keeper_start(paths, n, service->has_user ? &service->user : NULL,
+                                   &service->keeper, &err) < 0)
+        fault(&placed, "tls.key_isolation", "%s", err.text);
+    free(paths);
+}
+
 static void build_listener(struct service *service, size_t i, struct faults *faults)
 {
     const struct listener_settings *settings = &service->settings->listeners[i];
@@ -41,14 +82,15 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
 
     service->listen[i] = settings->listen;
     service->sessions[i] = (struct session_params){
+        .keeper = settings->tls.key_isolation ? service->keeper : NULL,
         .handshake_usec = settings->handshake_timeout_usec,
         .idle_usec = settings->idle_timeout_usec,
         .session_usec = settings->session_timeout_usec,
         .max_bytes = (uint64_t)settings->max_bytes,
         .frame = settings->frame,
     };
-    if (settings->tls_enabled && settings->tls.certificate && settings->tls.key)
-        tls_server_new(&settings->tls, &placed, &service->sessions[i].tls);
+    if (has_tls(settings) && (service->keeper || !settings->tls.key_isolation))
+        tls_server_new(&settings->tls, service->keeper, &placed, &service->sessions[i].tls);
 }
 
 /* Returns what could be built, for all the faults there are, or NULL. */
@@ -62,6 +104,8 @@ static struct service *build(const char *path, const char *const *overrides, str
         return NULL;
     }
     n = service->settings->n_listeners;
+    find_user(service, faults);
+    start_keeper(service, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
     if (n > 0 && (!service->sessions || !service->listen))
@@ -126,12 +170,32 @@ int service_listen(struct service *service, const struct listen_set *old, struct
     return result;
 }
 
-int service_start(const struct service *service, struct server *server, struct err *ret_err)
+static struct server_limits limits_of(const struct service *service)
 {
-    const struct server_limits limits = {
+    return (struct server_limits){
         .max_clients = (unsigned)service->settings->max_clients,
         .drain_usec = service->settings->drain_timeout_usec,
     };
+}
+
+static struct server_listener listener_of(const struct service *service, size_t i, int fd)
+{
+    return (struct server_listener){
+        .fd = fd,
+        .name = service->listen[i].name,
+        .rules = &service->settings->listeners[i].admit,
+        .arg = &service->sessions[i],
+    };
+}
+
+static int adopt_keeper(const struct service *service, struct server *server, struct err *ret_err)
+{
+    return service->keeper ? server_adopt(server, keeper_pid(service->keeper), ret_err) : 0;
+}
+
+int service_start(const struct service *service, struct server *server, struct err *ret_err)
+{
+    const struct server_limits limits = limits_of(service);
     struct server_listener *listeners = calloc(service->sockets.n, sizeof(*listeners));
     size_t n = 0;
     int result;
@@ -141,17 +205,55 @@ int service_start(const struct service *service, struct server *server, struct e
     for (size_t i = 0; i < service->sockets.n; i++) {
         const struct listen_socket *socket = &service->sockets.sockets[i];
 
-        if (socket->listener == LISTEN_UNUSED)
-            continue;
-        listeners[n++] = (struct server_listener){
-            .fd = socket->fd,
-            .name = service->listen[socket->listener].name,
-            .arg = &service->sessions[socket->listener],
-        };
+        if (socket->listener != LISTEN_UNUSED)
+            listeners[n++] = listener_of(service, (size_t)socket->listener, socket->fd);
     }
-    result = server_configure(server, listeners, n, &limits, ret_err);
+    result = adopt_keeper(service, server, ret_err);
+    if (result == 0)
+        result = server_configure(server, listeners, n, &limits, ret_err);
     free(listeners);
     return result;
+}
+
+/*
+ * The listener that a connected socket belongs to: the only one, else the one on its local port,
+ * else the first.
+ */
+static size_t find_listener(const struct service *service, int fd)
+{
+    struct addr local;
+
+    if (addr_local(fd, &local) < 0)
+        return 0;
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        if (addr_port(&local) != 0 && (unsigned)service->listen[i].port == addr_port(&local))
+            return i;
+    return 0;
+}
+
+int service_start_single(const struct service *service, struct server *server, int fd,
+                         struct err *ret_err)
+{
+    const struct server_limits limits = limits_of(service);
+    const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
+
+    if (adopt_keeper(service, server, ret_err) < 0)
+        return -1;
+    return server_serve_single(server, &listener, &limits, ret_err);
+}
+
+int service_restore(const struct service *service, struct server *server, struct err *ret_err)
+{
+    static struct throttle throttle;
+    struct err err;
+
+    if (!service->keeper || server_ended_helper(server) != keeper_pid(service->keeper))
+        return 0; /* one of an earlier generation, which nobody needs any more */
+    if (keeper_restart(service->keeper, service->has_user ? &service->user : NULL, &err) < 0)
+        return err_set(ret_err, "the key keeper has died, and no other can take its place: %s",
+                       err.text);
+    log_throttled(&throttle, LOG_ERR, "the key keeper had died; another one has taken its place");
+    return adopt_keeper(service, server, ret_err);
 }
 
 /* ---- what to tell ---- */
@@ -210,18 +312,6 @@ void service_announce(const struct service *service)
     }
 }
 
-size_t service_listener_of(const struct service *service, int fd)
-{
-    struct addr local;
-
-    if (addr_local(fd, &local) < 0)
-        return 0;
-    for (size_t i = 0; i < service->settings->n_listeners; i++)
-        if (addr_port(&local) != 0 && (unsigned)service->listen[i].port == addr_port(&local))
-            return i;
-    return 0;
-}
-
 void service_free(struct service *service)
 {
     if (!service)
@@ -229,8 +319,16 @@ void service_free(struct service *service)
     for (size_t i = 0; service->sessions && i < service->settings->n_listeners; i++)
         tls_server_free(service->sessions[i].tls);
     listen_close(&service->sockets);
+    keeper_stop(service->keeper);
     free(service->sessions);
     free(service->listen);
     settings_free(service->settings);
     free(service);
+}
+
+void service_retire(struct service *service)
+{
+    keeper_retire(service->keeper);
+    service->keeper = NULL;
+    service_free(service);
 }

@@ -10,19 +10,24 @@
 #include "server.h"
 #include "session.h"
 #include "settings.h"
+#include "user.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 
 struct service {
     struct settings *settings;
+    struct keeper *keeper;           /* of the private keys; NULL where no listener wants it */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
+    struct user user;                /* whom root becomes; set where `has_user` is */
+    bool has_user;
 };
 
 /*
- * Read the settings and load every certificate and key. Reports all faults with their places.
- * Returns 0, or -1 when there was any; else *ret_service is the caller's.
+ * Read the settings and load every certificate and key, the latter in a keeper of their own:
+ * seal_prepare() must come before. Reports all faults with their places. Returns 0, or -1 when
+ * there was any; else *ret_service is the caller's.
  */
 int service_load(const char *path, const char *const *overrides, struct faults *faults,
                  struct service **ret_service);
@@ -43,16 +48,23 @@ int service_listen(struct service *service, const struct listen_set *old, struct
 /* Have the server accept on the service's sockets. Returns 0, or -1 with *ret_err. */
 int service_start(const struct service *service, struct server *server, struct err *ret_err);
 
+/* Have the server serve the one client connected on `fd`. Returns 0, or -1 with *ret_err. */
+int service_start_single(const struct service *service, struct server *server, int fd,
+                         struct err *ret_err);
+
+/*
+ * One of the server's helpers has ended: if it was the keeper, start another one. Returns 0, or -1
+ * with *ret_err when there is none to be had, and the service cannot go on.
+ */
+int service_restore(const struct service *service, struct server *server, struct err *ret_err);
+
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);
 
-/*
- * The listener that a connected socket belongs to: the only one, else the one on its local port,
- * else the first.
- */
-size_t service_listener_of(const struct service *service, int fd);
-
 /* Close the sockets that are left in it and free everything. NULL is allowed. */
 void service_free(struct service *service);
+
+/* The same for one that still has clients: its keeper stays until their handshakes are over. */
+void service_retire(struct service *service);
 
 #endif

@@ -2,15 +2,45 @@
 #include "session.h"
 
 #include "echo.h"
+#include "keeper.h"
+#include "seal.h"
+#include "sniff.h"
 #include "stream.h"
 #include "tls.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* How long the peer gets to end its side after we have ended ours. */
 #define CLOSE_GRACE_USEC (1 * USEC_PER_SEC)
 /* The patience with a peer that is slow to read the last bytes, with no idle_timeout to say. */
 #define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
+
+/* In a crowd: a fifth of the time for the handshake, but never less than a second of it. */
+#define HURRY_DIVISOR 5
+#define HURRY_LEAST_USEC (1 * USEC_PER_SEC)
+
+/*
+ * Look at the first bytes before the TLS library does, which has only an error for whatever is no
+ * TLS. Returns END_CLOSED for what may be TLS, and leaves an end or a failure to the library.
+ */
+static enum end check_protocol(struct stream *stream, deadline_t deadline)
+{
+    unsigned char first[32];
+    enum stream_status status;
+    size_t n;
+
+    while ((status = stream_peek(stream, first, sizeof(first), &n)) == STREAM_WANT_READ)
+        if (!stream_wait(stream, STREAM_WAIT_READ, deadline))
+            return END_HANDSHAKE_TIMEOUT;
+    if (status != STREAM_OK || sniff_may_be_tls(first, n))
+        return END_CLOSED;
+    stream->heard = true;
+    snprintf(stream->error, sizeof(stream->error), "it sent %s where TLS is spoken",
+             sniff_name(sniff(first, n)));
+    return END_WRONG_PROTOCOL;
+}
 
 /* Returns END_CLOSED when the stream is ready for data, else how the client ended. */
 static enum end handshake(struct stream *stream, deadline_t deadline)
@@ -37,9 +67,8 @@ static uint64_t patience(const struct session_params *params, deadline_t session
 }
 
 /* close_notify and FIN; a full pipe delays the former until the peer reads. */
-static void finish(struct stream *stream, uint64_t patience_usec)
+static void finish(struct stream *stream, deadline_t deadline)
 {
-    deadline_t deadline = now_usec() + patience_usec;
     enum stream_status status;
 
     do
@@ -60,30 +89,48 @@ static bool is_settled(enum end end, const struct record *record)
     return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
 }
 
+static enum end begin_tls(struct stream *stream, const struct session_params *params,
+                          deadline_t session, struct record *record)
+{
+    deadline_t deadline = deadline_in(params->handshake_usec);
+    enum end end;
+
+    if (session < deadline)
+        deadline = session;
+    end = check_protocol(stream, deadline);
+    if (end == END_CLOSED && tls_accept(stream, params->tls) < 0)
+        end = END_TLS_ERROR;
+    if (end == END_CLOSED)
+        end = handshake(stream, deadline);
+    keeper_hang_up(); /* nothing is signed after this */
+    if (end == END_CLOSED)
+        tls_describe(stream, &record->tls);
+    return end == END_HANDSHAKE_TIMEOUT && deadline_passed(session) ? END_SESSION_TIMEOUT : end;
+}
+
 static enum end converse(struct stream *stream, const struct session_params *params,
                          deadline_t session, struct record *record)
 {
-    deadline_t handshake_end = deadline_in(params->handshake_usec);
     const struct echo_limits limits = {.idle_usec = params->idle_usec,
                                        .deadline = session,
                                        .max_bytes = params->max_bytes,
                                        .frame = params->frame};
-    enum end end;
+    enum end end = params->tls ? begin_tls(stream, params, session, record) : END_CLOSED;
 
-    if (params->tls && tls_accept(stream, params->tls) < 0)
-        return END_TLS_ERROR;
-    end = handshake(stream, handshake_end < session ? handshake_end : session);
-    if (end == END_HANDSHAKE_TIMEOUT && deadline_passed(session))
-        return END_SESSION_TIMEOUT;
-    if (end != END_CLOSED)
-        return end;
-    tls_describe(stream, &record->tls);
-    end = echo_run(stream, &limits, record);
+    return end == END_CLOSED ? echo_run(stream, &limits, record) : end;
+}
+
+/* One deadline for all of it. */
+static void end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
+                       const struct record *record)
+{
+    deadline_t deadline = now_usec() + (in_order(end) ? patience_usec : 0);
+
     if (in_order(end))
-        finish(stream, patience(params, session));
+        finish(stream, deadline);
     else if (is_settled(end, record))
         stream_finish(stream);
-    return end;
+    stream_close(stream, CLOSE_GRACE_USEC, deadline_left_usec(deadline));
 }
 
 static bool peer_left(enum end end)
@@ -99,7 +146,39 @@ void session_run(int fd, const struct session_params *params, struct record *rec
 
     stream_open(&stream, fd);
     end = converse(&stream, params, session, record);
-    stream_close(&stream, CLOSE_GRACE_USEC, in_order(end) ? patience(params, session) : 0);
+    end_stream(&stream, end, patience(params, session), record);
     record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
+    if (stream.speaks_tls && stream.error[0] == '\0')
+        snprintf(stream.error, sizeof(stream.error), "it sent TLS where none is spoken");
     snprintf(record->error, sizeof(record->error), "%s", stream.error);
+}
+
+/* ---- in a process of its own ---- */
+
+static uint64_t hurried(uint64_t usec)
+{
+    uint64_t part = usec / HURRY_DIVISOR;
+
+    if (usec <= HURRY_LEAST_USEC) /* as short as can be, or no limit at all */
+        return usec;
+    return part > HURRY_LEAST_USEC ? part : HURRY_LEAST_USEC;
+}
+
+/* Nothing of the peer is read before the process is sealed. */
+void session_serve(const struct client *client, int fd, const void *arg, struct record *record)
+{
+    struct session_params params = *(const struct session_params *)arg;
+    int kept[SEAL_KEPT_MAX] = {fd, -1};
+
+    if (client->hurried)
+        params.handshake_usec = hurried(params.handshake_usec);
+    if (params.keeper)
+        kept[1] = keeper_connect(params.keeper, params.handshake_usec);
+    if (seal(SEAL_CLIENT, kept, kept[1] < 0 ? 1 : 2) < 0) {
+        snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
+                 strerror(errno));
+        return;
+    }
+    keeper_use(kept[1] < 0 ? -1 : 1);
+    session_run(0, &params, record);
 }

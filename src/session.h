@@ -4,16 +4,19 @@
 #ifndef ECHOD_SESSION_H
 #define ECHOD_SESSION_H
 
+#include "clients.h"
 #include "frame.h"
 #include "record.h"
 
 #include <stdint.h>
 
+struct keeper;
 struct tls_server;
 
 /* What one listener asks of its clients. Times in microseconds, 0 = no limit. */
 struct session_params {
-    struct tls_server *tls; /* NULL for plaintext; borrowed */
+    struct tls_server *tls;      /* NULL for plaintext; borrowed */
+    const struct keeper *keeper; /* who signs for `tls`; NULL: it has the key itself; borrowed */
     uint64_t handshake_usec;
     uint64_t idle_usec;
     uint64_t session_usec;
@@ -26,5 +29,11 @@ struct session_params {
  * the client is served or a limit ends it, and fills in the record, which the caller zeroed.
  */
 void session_run(int fd, const struct session_params *params, struct record *record);
+
+/*
+ * The whole life of a client's process: connect to the keeper, seal the process, run the session.
+ * `arg` is a struct session_params. seal_prepare() must come before, in the parent.
+ */
+client_session session_serve;
 
 #endif

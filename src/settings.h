@@ -8,6 +8,7 @@
 #ifndef ECHOD_SETTINGS_H
 #define ECHOD_SETTINGS_H
 
+#include "admit.h"
 #include "err.h"
 #include "frame.h"
 #include "listen.h"
@@ -24,6 +25,7 @@ struct listener_settings {
     uint64_t session_timeout_usec;
     int64_t max_bytes;
     struct frame_params frame;
+    struct admit_rules admit;
     bool tls_enabled;
     struct tls_params tls;
 };
@@ -32,6 +34,8 @@ struct listener_settings {
 struct settings {
     int max_clients;
     uint64_t drain_timeout_usec;
+    const char *user;   /* whom root becomes; NULL = nobody else */
+    const char *group;  /* NULL = the user's own */
     int log_target;     /* enum log_target */
     int log_level;      /* of syslog.h */
     size_t n_listeners; /* at least 1 */

@@ -2,6 +2,7 @@
 #include "settings_rows.h"
 
 #include "board.h"
+#include "user.h"
 
 #include <limits.h>
 #include <string.h>
@@ -67,6 +68,10 @@ static const struct setting global_rows[] = {
            "Clients at a time, all listeners together; more wait in the backlog."),
     GLOBAL("drain_timeout", drain_timeout_usec, "30", 0, DAY,
            "Seconds that clients get to finish on stop; 0 means as long as they take."),
+    GLOBAL("user", user, NULL, 1, USER_NAME_MAX - 1,
+           "Whom root becomes, by name or number, once the sockets are bound and the keys read."),
+    GLOBAL("group", group, NULL, 1, USER_NAME_MAX - 1,
+           "The group that goes with user; left out, the user's own."),
     CHOICE(struct settings, "log.target", log_target, "auto", log_targets,
            "Where the log goes: auto, journal or stderr; auto is the journal under systemd."),
     CHOICE(struct settings, "log.level", log_level, "info", log_levels,
@@ -108,6 +113,8 @@ static const struct setting listener_rows[] = {
              "PEM file with the certificate, then its issuers."),
     LISTENER("tls.key", tls.key, NULL, 1, PATH_LIMIT,
              "PEM file with the certificate's private key, not encrypted."),
+    LISTENER("tls.key_isolation", tls.key_isolation, "true", 0, 0,
+             "Keep the key in a process of its own, which signs once for each client."),
     CHOICE(struct listener_settings, "tls.min_version", tls.min_version, "TLSv1.2", tls_versions,
            "Oldest version spoken; before TLSv1.2 it also needs ciphers with @SECLEVEL=0."),
     CHOICE(struct listener_settings, "tls.max_version", tls.max_version, "newest", tls_versions,

@@ -1,6 +1,8 @@
 /* stream.c - a byte channel that never blocks: the plain socket, and what all kinds share. */
 #include "stream.h"
 
+#include "sniff.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -22,20 +24,31 @@ static enum stream_status failed(struct stream *stream)
     return STREAM_FAILED;
 }
 
-static enum stream_status plain_read(struct stream *stream, void *data, size_t size, size_t *ret_n)
+static enum stream_status receive(struct stream *stream, void *data, size_t size, int flags,
+                                  size_t *ret_n)
 {
     ssize_t n;
 
     do
-        n = recv(stream->fd, data, size, MSG_DONTWAIT);
+        n = recv(stream->fd, data, size, flags | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? STREAM_WANT_READ : failed(stream);
     if (n == 0)
         return STREAM_EOF;
-    stream->heard = true;
     *ret_n = (size_t)n;
     return STREAM_OK;
+}
+
+static enum stream_status plain_read(struct stream *stream, void *data, size_t size, size_t *ret_n)
+{
+    enum stream_status status = receive(stream, data, size, 0, ret_n);
+
+    if (status == STREAM_OK && !stream->heard) {
+        stream->heard = true;
+        stream->speaks_tls = sniff(data, *ret_n) == SNIFF_TLS;
+    }
+    return status;
 }
 
 static enum stream_status plain_write(struct stream *stream, const void *data, size_t size,
@@ -85,6 +98,11 @@ void stream_open(struct stream *ret_stream, int fd)
 enum stream_status stream_handshake(struct stream *stream)
 {
     return stream->ops->handshake(stream);
+}
+
+enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *ret_n)
+{
+    return receive(stream, data, size, MSG_PEEK, ret_n);
 }
 
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n)

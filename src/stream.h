@@ -40,6 +40,7 @@ struct stream {
     int fd;
     void *tls;       /* tls.c's own */
     bool heard;      /* the peer has sent at least one byte, be it of a handshake */
+    bool speaks_tls; /* the first bytes on a plain stream look like a TLS hello */
     bool finished;   /* stream_finish() or stream_close() has sent FIN */
     bool truncated;  /* the EOF came without the close_notify that TLS demands */
     enum end end;    /* after STREAM_FAILED: END_RESET or END_TLS_ERROR */
@@ -57,6 +58,12 @@ void stream_open(struct stream *ret_stream, int fd);
 
 /* Whatever must precede data. Answers OK at once on a plain stream. */
 enum stream_status stream_handshake(struct stream *stream);
+
+/*
+ * Look at the bytes, up to `size`, that lie ready in the socket, below any TLS layer, and leave
+ * them there: *ret_n is set with STREAM_OK only.
+ */
+enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *ret_n);
 
 /* Read up to `size` bytes, at least one: *ret_n is set with STREAM_OK only. */
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n);

@@ -26,6 +26,7 @@ enum tls_version {
 struct tls_params {
     const char *certificate; /* PEM file: the leaf, then its issuers */
     const char *key;         /* PEM file, not encrypted */
+    bool key_isolation;      /* the key is the keeper's, and no other process reads it */
     int min_version;         /* enum tls_version */
     int max_version;
     const char *ciphers;      /* TLS 1.2 and older, openssl-ciphers(1) */
@@ -35,14 +36,16 @@ struct tls_params {
     uint64_t ticket_usec;     /* how long a ticket resumes */
 };
 
+struct keeper;
 struct tls_server;
 
 /*
- * Build a context: load the chain and the key, check one against the other, apply the rest.
+ * Build a context: load the chain and the key, check one against the other, apply the rest. The
+ * key is the one that `keeper` has of the file, with key_isolation; else it is loaded here.
  * Reports every fault by the name of its setting. Returns 0, or -1 when there was any.
  */
-int tls_server_new(const struct tls_params *params, struct faults *faults,
-                   struct tls_server **ret_server);
+int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
+                   struct faults *faults, struct tls_server **ret_server);
 
 /* NULL is allowed. */
 void tls_server_free(struct tls_server *server);

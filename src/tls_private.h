@@ -4,17 +4,11 @@
 #ifndef ECHOD_TLS_PRIVATE_H
 #define ECHOD_TLS_PRIVATE_H
 
+#include "ossl.h"
 #include "tls.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-/* The reason in the error queue in words, the queue emptied; `none` where it is empty. */
-const char *tls_reason(const char *none);
-
-/* Load a private key of a PEM file, not encrypted. Returns it, the caller's, or NULL and *ret_err.
- */
-EVP_PKEY *tls_load_key(const char *path, struct err *ret_err);
 
 /* The options and modes that a context of either side has. */
 void tls_set_options(SSL_CTX *ctx);

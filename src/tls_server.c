@@ -1,7 +1,11 @@
 /* tls_server.c - the server's contexts. */
 #include "tls_private.h"
 
+#include "keeper.h"
+
 #include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* OpenSSL itself is the struct: it counts references and needs no wrapping. */
 static SSL_CTX *ctx_of(const struct tls_server *server)
@@ -12,24 +16,42 @@ static SSL_CTX *ctx_of(const struct tls_server *server)
 static void load_certificate(SSL_CTX *ctx, const char *file, struct faults *faults)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1)
-        fault(faults, "tls.certificate", "cannot load %s: %s", file, tls_reason("unknown error"));
+        fault(faults, "tls.certificate", "cannot load %s: %s", file, ossl_reason("unknown error"));
 }
 
-static void load_key(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
+static void load_key(SSL_CTX *ctx, const struct tls_params *params, const struct keeper *keeper,
+                     struct faults *faults)
 {
     X509 *certificate = SSL_CTX_get0_certificate(ctx);
     struct err err;
-    EVP_PKEY *key = tls_load_key(params->key, &err);
+    EVP_PKEY *key = params->key_isolation ? keeper_key(keeper, params->key, &err)
+                                          : ossl_load_key(params->key, &err);
 
     if (!key)
         fault(faults, "tls.key", "%s", err.text);
-    else if (certificate && X509_check_private_key(certificate, key) != 1)
+    else if (certificate && EVP_PKEY_eq(X509_get0_pubkey(certificate), key) != 1)
         fault(faults, "tls.key", "%s is not the key of the certificate %s", params->key,
               params->certificate);
     else if (certificate && SSL_CTX_use_PrivateKey(ctx, key) != 1)
-        fault(faults, "tls.key", "cannot use %s: %s", params->key, tls_reason("unknown error"));
+        fault(faults, "tls.key", "cannot use %s: %s", params->key, ossl_reason("unknown error"));
     ERR_clear_error();
     EVP_PKEY_free(key);
+}
+
+/* The keeper signs and does nothing else: whatever has the server decrypt is out of the question.
+ */
+static int set_ciphers(SSL_CTX *ctx, const struct tls_params *params)
+{
+    char *list = NULL;
+    int ok;
+
+    if (!params->key_isolation)
+        return SSL_CTX_set_cipher_list(ctx, params->ciphers);
+    if (asprintf(&list, "%s:!kRSA", params->ciphers) < 0)
+        return 0;
+    ok = SSL_CTX_set_cipher_list(ctx, list);
+    free(list);
+    return ok;
 }
 
 static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults)
@@ -38,14 +60,14 @@ static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, str
         fault(faults, "tls.min_version", "not offered by this OpenSSL");
     if (SSL_CTX_set_max_proto_version(ctx, params->max_version) != 1)
         fault(faults, "tls.max_version", "not offered by this OpenSSL");
-    if (params->ciphers && SSL_CTX_set_cipher_list(ctx, params->ciphers) != 1)
-        fault(faults, "tls.ciphers", "\"%s\": %s", params->ciphers, tls_reason("unknown error"));
+    if (params->ciphers && set_ciphers(ctx, params) != 1)
+        fault(faults, "tls.ciphers", "\"%s\": %s", params->ciphers, ossl_reason("unknown error"));
     if (params->ciphersuites && SSL_CTX_set_ciphersuites(ctx, params->ciphersuites) != 1)
         fault(faults, "tls.ciphersuites", "\"%s\": %s", params->ciphersuites,
-              tls_reason("not a list of TLS 1.3 cipher suites"));
+              ossl_reason("not a list of TLS 1.3 cipher suites"));
     if (params->groups && SSL_CTX_set1_groups_list(ctx, params->groups) != 1)
         fault(faults, "tls.groups", "\"%s\": %s", params->groups,
-              tls_reason("not a list of groups"));
+              ossl_reason("not a list of groups"));
     ERR_clear_error();
 }
 
@@ -62,14 +84,14 @@ static void set_up_tickets(SSL_CTX *ctx, const struct tls_params *params)
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 }
 
-int tls_server_new(const struct tls_params *params, struct faults *faults,
-                   struct tls_server **ret_server)
+int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
+                   struct faults *faults, struct tls_server **ret_server)
 {
     unsigned before = faults->count;
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
     if (!ctx) {
-        fault(faults, "tls.enabled", "cannot set up TLS: %s", tls_reason("unknown error"));
+        fault(faults, "tls.enabled", "cannot set up TLS: %s", ossl_reason("unknown error"));
         return -1;
     }
     tls_set_options(ctx);
@@ -78,7 +100,7 @@ int tls_server_new(const struct tls_params *params, struct faults *faults,
     choose_algorithms(ctx, params, faults);
     set_up_tickets(ctx, params);
     load_certificate(ctx, params->certificate, faults);
-    load_key(ctx, params, faults);
+    load_key(ctx, params, keeper, faults);
     if (faults->count != before) {
         SSL_CTX_free(ctx);
         return -1;

@@ -6,9 +6,9 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err deadline addr notify frame hist sniff user ossl seal"
-    "log resolve holder payload url network proxy keeper"
-    "record admit"
+    "err deadline addr notify frame hist sniff"
+    "log resolve holder payload url network proxy user ossl seal"
+    "record admit keeper"
     "board stream"
     "clients echo tls listen exchange"
     "server session dial"

@@ -113,7 +113,10 @@ expect_exit() { # STATUS PID: it ends by itself, so
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 logged() { grep -qF -- "$1" $log; }
-children() { pgrep -P "$echod_pid"; }
+children() { # of clients: the key's keeper is none
+    pgrep -P "$echod_pid" | grep -vxF -e "$(keeper)"
+}
+keeper() { pgrep -P "$echod_pid" -x echod-keeper; }
 serves() { [ "$(children | wc -l)" = "$1" ]; } # N: clients under way
 
 # ---- records ----

@@ -63,12 +63,27 @@ struct client a_client(void)
     return client;
 }
 
+static unsigned n_ended;
+
+static void count_ended(void *arg, const struct client *client)
+{
+    assert_null(arg);
+    assert_string_equal(client->listener, a_client().listener);
+    n_ended++;
+}
+
+unsigned ended_clients(void)
+{
+    return n_ended;
+}
+
 struct clients *open_books(client_session *session)
 {
     struct clients *clients;
     struct err err;
 
-    assert_int_equal(clients_open(session, &clients, &err), 0);
+    n_ended = 0;
+    assert_int_equal(clients_open(session, count_ended, NULL, &clients, &err), 0);
     return clients;
 }
 
@@ -112,35 +127,44 @@ void reap_posted_all(struct clients *clients)
 
 /* ---- sessions ---- */
 
+/* The peers' ends are the test's, whose copies would keep every connection open. */
+static void keep_only(int fd)
+{
+    if (fd > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0u, 0);
+}
+
 void await_eof(int fd)
 {
     char byte;
 
+    keep_only(fd);
     while (recv(fd, &byte, 1, 0) > 0)
         ;
 }
 
-void killed_session(int fd, const void *arg, struct record *record)
+void killed_session(const struct client *client, int fd, const void *arg, struct record *record)
 {
     const int *number = arg;
     const struct rlimit no_core = {0, 0};
 
-    (void)fd;
+    (void)client, (void)fd;
     record->end = END_CLOSED;
     setrlimit(RLIMIT_CORE, &no_core);
     signal(*number, SIG_DFL);
     raise(*number);
 }
 
-void exiting_session(int fd, const void *arg, struct record *record)
+void exiting_session(const struct client *client, int fd, const void *arg, struct record *record)
 {
     const int *status = arg;
 
-    (void)fd, (void)record;
+    (void)client, (void)fd, (void)record;
     _exit(*status);
 }
 
-void mixed_session(int fd, const void *arg, struct record *record)
+void mixed_session(const struct client *client, int fd, const void *arg, struct record *record)
 {
     static const int numbers[] = {SIGKILL, 3};
     const int *kind = arg;
@@ -148,7 +172,7 @@ void mixed_session(int fd, const void *arg, struct record *record)
     await_eof(fd);
     record->end = END_CLOSED;
     if (*kind == 1)
-        killed_session(fd, &numbers[0], record);
+        killed_session(client, fd, &numbers[0], record);
     if (*kind == 2)
-        exiting_session(fd, &numbers[1], record);
+        exiting_session(client, fd, &numbers[1], record);
 }

@@ -30,6 +30,9 @@ void assert_one_record(const char *text, const char *words);
 struct client a_client(void);
 struct clients *open_books(client_session *session);
 
+/* How many ends the books opened last have told. */
+unsigned ended_clients(void);
+
 /* Returns the peer's end of the socket. */
 int start(struct clients *clients, const void *arg);
 
@@ -45,10 +48,10 @@ void reap_posted_all(struct clients *clients);
 void await_eof(int fd);
 
 /* A signal as the kernel sends it for a fault: no handler of a sanitizer, and no core file. */
-void killed_session(int fd, const void *arg, struct record *record);
-void exiting_session(int fd, const void *arg, struct record *record);
+void killed_session(const struct client *client, int fd, const void *arg, struct record *record);
+void exiting_session(const struct client *client, int fd, const void *arg, struct record *record);
 
 /* Once the peer ends its side: 0 ends in order, 1 is killed, 2 exits with status 3. */
-void mixed_session(int fd, const void *arg, struct record *record);
+void mixed_session(const struct client *client, int fd, const void *arg, struct record *record);
 
 #endif

@@ -17,10 +17,15 @@
 
 /* ---- the stub: greet with the listener's argument, then echo each byte ---- */
 
-static void stub_session(int fd, const void *arg, struct record *record)
+static void stub_session(const struct client *client, int fd, const void *arg,
+                         struct record *record)
 {
     char byte = *(const char *)arg;
 
+    (void)client;
+    if (fd > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0u, 0);
     fcntl(fd, F_SETFL, 0);
     send(fd, &byte, 1, MSG_NOSIGNAL);
     while (recv(fd, &byte, 1, 0) == 1) {
@@ -44,8 +49,9 @@ static void report(int events, char event)
 static void configure(struct server *server, const struct served *served, const struct plan *plan,
                       unsigned generation)
 {
-    static const struct server_listener all[LISTENERS] = {{.name = "one", .arg = "1"},
-                                                          {.name = "two", .arg = "2"}};
+    static const struct admit_rules none;
+    static const struct server_listener all[LISTENERS] = {
+        {.name = "one", .rules = &none, .arg = "1"}, {.name = "two", .rules = &none, .arg = "2"}};
     struct server_listener listeners[LISTENERS];
     struct err err;
 

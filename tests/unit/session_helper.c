@@ -189,7 +189,7 @@ int set_up(void **state)
     snprintf(certificate, sizeof(certificate), "%s/server.crt", getenv("PKI"));
     snprintf(key, sizeof(key), "%s/server.key", getenv("PKI"));
     client_ctx = SSL_CTX_new(TLS_client_method());
-    return client_ctx ? tls_server_new(&params, &faults, &server) : -1;
+    return client_ctx ? tls_server_new(&params, NULL, &faults, &server) : -1;
 }
 
 int tear_down(void **state)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +55,40 @@ static void wait_for(pid_t pid)
 static void post_in_child(struct board *board, unsigned slot)
 {
     wait_for(fork_poster(board, slot));
+}
+
+/* Returns the signal that ends a child which, left with `own` alone, writes the record of `slot`.
+ */
+static int signal_of_writer(struct board *board, unsigned own, unsigned slot)
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        if (board_keep_only(board, own) < 0)
+            _exit(1);
+        board_record(board, slot)->bytes_in = 77;
+        board_post(board, slot);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void child_keeps_its_own_record_only(void **state)
+{
+    static const unsigned slots[] = {0, 1, 2, BOARD_SLOTS - 1};
+    struct board *board = *state;
+
+    take_many(board, BOARD_SLOTS);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++)
+            assert_int_equal(signal_of_writer(board, slots[i], slots[j]), i == j ? 0 : SIGSEGV);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(board_record(board, slots[i])->bytes_in, 77);
 }
 
 static void slots_come_in_order(void **state)
@@ -227,12 +263,19 @@ static void no_board_can_be_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOARD_TEST(slots_come_in_order),          BOARD_TEST(taken_record_is_zeroed),
-        BOARD_TEST(full_board_has_no_slot),       BOARD_TEST(last_slot_is_as_good_as_any),
-        BOARD_TEST(empty_board_has_no_post),      BOARD_TEST(children_post_across_words),
-        BOARD_TEST(children_post_at_once),        BOARD_TEST(post_stays_until_release),
-        BOARD_TEST(stray_post_is_withdrawn),      BOARD_TEST(post_above_the_high_mark_is_not_seen),
-        BOARD_TEST(high_mark_never_falls),        BOARD_TEST(double_post_is_one_post),
+        BOARD_TEST(slots_come_in_order),
+        BOARD_TEST(taken_record_is_zeroed),
+        BOARD_TEST(full_board_has_no_slot),
+        BOARD_TEST(last_slot_is_as_good_as_any),
+        BOARD_TEST(empty_board_has_no_post),
+        BOARD_TEST(children_post_across_words),
+        BOARD_TEST(children_post_at_once),
+        BOARD_TEST(post_stays_until_release),
+        BOARD_TEST(stray_post_is_withdrawn),
+        BOARD_TEST(post_above_the_high_mark_is_not_seen),
+        BOARD_TEST(child_keeps_its_own_record_only),
+        BOARD_TEST(high_mark_never_falls),
+        BOARD_TEST(double_post_is_one_post),
         cmocka_unit_test(no_board_can_be_closed),
     };
 

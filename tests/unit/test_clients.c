@@ -9,39 +9,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DESCRIPTORS 256 /* more than any test opens */
-
 #define NOBODY 65534
 
 /* ---- sessions ---- */
 
-static void closed_session(int fd, const void *arg, struct record *record)
+static void closed_session(const struct client *client, int fd, const void *arg,
+                           struct record *record)
 {
-    (void)arg;
+    (void)client, (void)arg;
     await_eof(fd);
     record->end = END_CLOSED;
     record->bytes_in = 11;
     record->bytes_out = 12;
 }
 
-static void echo_once(int fd, const void *arg, struct record *record)
+static void echo_once(const struct client *client, int fd, const void *arg, struct record *record)
 {
     char data[16];
     ssize_t n = recv(fd, data, sizeof(data), 0);
 
-    (void)arg;
+    (void)client, (void)arg;
     record->end = send(fd, data, (size_t)n, 0) == n ? END_CLOSED : END_RESET;
     record->bytes_in = record->bytes_out = (uint64_t)n;
     snprintf(record->tls.version, sizeof(record->tls.version), "TLSv9");
-}
-
-static void count_descriptors(int fd, const void *arg, struct record *record)
-{
-    (void)arg;
-    record->end = END_CLOSED;
-    record->bytes_in = fcntl(fd, F_GETFD) >= 0;
-    for (int i = STDERR_FILENO + 1; i < DESCRIPTORS; i++)
-        record->bytes_out += i != fd && fcntl(i, F_GETFD) >= 0;
 }
 
 /* ---- a client that ends as it should ---- */
@@ -83,43 +73,6 @@ static void parent_gives_its_descriptor_away(void **state)
     assert_int_equal(errno, EBADF);
     close(fds[1]);
     log_of(sweep_all, clients);
-    clients_close(clients);
-}
-
-/* Descriptors below and above the client's, with close-on-exec and without. */
-static void child_keeps_only_its_descriptor(void **state)
-{
-    struct clients *clients = open_books(count_descriptors);
-    int below = open("/dev/null", O_RDONLY | O_CLOEXEC), peer, above;
-    const struct client client = a_client();
-    int fds[2];
-
-    (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    peer = fds[1];
-    above = fcntl(peer, F_DUPFD, DESCRIPTORS - 1);
-    assert_true(below > STDERR_FILENO && below < fds[0] && fds[0] < above);
-    assert_int_equal(clients_start(clients, &client, NULL, fds[0]), 0);
-    assert_one_record(log_of(sweep_all, clients), " bytes_in=1 bytes_out=0 ");
-    close(below);
-    close(peer);
-    close(above);
-    clients_close(clients);
-}
-
-/* The first descriptor above standard error leaves nothing to close below it. */
-static void child_keeps_the_lowest_descriptor(void **state)
-{
-    struct clients *clients = open_books(count_descriptors);
-    const struct client client = a_client();
-    int fds[2];
-
-    (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    assert_int_equal(fds[0], STDERR_FILENO + 1);
-    assert_int_equal(clients_start(clients, &client, NULL, fds[0]), 0);
-    assert_one_record(log_of(sweep_all, clients), " bytes_in=1 bytes_out=0 ");
-    close(fds[1]);
     clients_close(clients);
 }
 
@@ -226,6 +179,7 @@ static void books_add_up(void **state)
     assert_int_equal(count_of(log, "exited with status 3"), MANY / 3);
     assert_int_equal(clients_count(clients), 0);
     assert_int_equal(clients_served(clients), MANY);
+    assert_int_equal(ended_clients(), MANY);
     clients_close(clients);
 }
 
@@ -252,10 +206,8 @@ static void no_books_can_be_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(child_keeps_the_lowest_descriptor),
         cmocka_unit_test(orderly_client_leaves_its_record),
         cmocka_unit_test(parent_gives_its_descriptor_away),
-        cmocka_unit_test(child_keeps_only_its_descriptor),
         cmocka_unit_test(cut_clients_are_drained),
         cmocka_unit_test(cut_comes_too_late_for_the_dead),
         cmocka_unit_test(no_process_leaves_the_client_waiting),

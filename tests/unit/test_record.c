@@ -123,7 +123,9 @@ static const struct {
     {END_MAX_BYTES, "max_bytes", "6"},
     {END_MESSAGE_TOO_LONG, "message_too_long", "6"},
     {END_TLS_ERROR, "tls_error", "6"},
+    {END_WRONG_PROTOCOL, "wrong_protocol", "6"},
     {END_DRAINED, "drained", "5"},
+    {END_REFUSED, "refused", "5"},
 };
 
 static void every_end_has_its_word(void **state)
@@ -164,6 +166,22 @@ static void every_end_has_its_level(void **state)
         assert_field("ECHOD_END", ends[i].name);
         assert_field("PRIORITY", ends[i].priority);
     }
+}
+
+static void refusals_are_told_together(void **state)
+{
+    const struct client client = client_at("192.0.2.1", 40000);
+
+    (void)state;
+    record_log_refused("plain", &client.peer, "rate", 12);
+    assert_int_equal(journal.n_entries, 1);
+    assert_field("ECHOD_END", "refused");
+    assert_field("ECHOD_LISTENER", "plain");
+    assert_field("ECHOD_CLIENT", "192.0.2.1");
+    assert_field("ECHOD_CLIENT_PORT", "40000");
+    assert_field("ECHOD_RULE", "rate");
+    assert_field("ECHOD_COUNT", "12");
+    assert_field("MESSAGE", "plain: client 192.0.2.1 was refused by the rule rate, 12 times");
 }
 
 /* sd-id128(3): 32 hexadecimal digits, another one for each kind of message. */
@@ -344,9 +362,10 @@ static void every_text_is_made_to_end(void **state)
     assert_ends(record.error, sizeof(record.error));
 }
 
+/* Also one that is for the parent to say. */
 static void an_end_out_of_range_is_a_crash(void **state)
 {
-    static const int wrong[] = {END_COUNT, -1, INT32_MAX, INT32_MIN};
+    static const int wrong[] = {END_COUNT, -1, INT32_MAX, INT32_MIN, END_DRAINED, END_REFUSED};
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -359,7 +378,7 @@ static void an_end_out_of_range_is_a_crash(void **state)
 
 static void a_right_record_stays_as_it_is(void **state)
 {
-    struct record record = {.end = END_DRAINED, .bytes_in = 1, .bytes_out = 2, .tls = facts};
+    struct record record = {.end = END_WRONG_PROTOCOL, .bytes_in = 1, .bytes_out = 2, .tls = facts};
     struct record before;
 
     (void)state;
@@ -395,6 +414,7 @@ int main(void)
         cmocka_unit_test(what_is_no_end_is_a_crash),
         cmocka_unit_test(a_zeroed_record_is_a_crash),
         with_journal(every_end_has_its_level),
+        with_journal(refusals_are_told_together),
         with_journal(every_end_has_a_message_id_of_its_own),
         with_journal(lines_below_the_level_are_left_out),
         with_journal(a_plain_client_leaves_these_fields),

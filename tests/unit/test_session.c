@@ -172,24 +172,49 @@ static void reset_in_the_handshake_is_told(void **state)
     assert_ends(&client, END_RESET, 0, "Connection reset by peer");
 }
 
-static void garbage_for_a_hello_is_a_tls_error(void **state)
-{
-    struct visitor client = begin(state, (struct session_params){.tls = server});
-
-    put(&client, "GET / HTTP/1.0\r\n\r\n");
-    shutdown(client.fd, SHUT_WR);
-    assert_ends(&client, END_TLS_ERROR, 0, "http request");
-}
-
-/* A client that closes with an alert unread sends RST; what it did before stays the reason. */
-static void reset_does_not_hide_the_tls_error(void **state)
+static void what_is_no_hello_is_the_wrong_protocol(void **state)
 {
     struct visitor client = begin(state, (struct session_params){.tls = server});
 
     put(&client, "GET / HTTP/1.0\r\n\r\n");
     get_eof(&client);
+    shutdown(client.fd, SHUT_WR);
+    assert_ends(&client, END_WRONG_PROTOCOL, 0, "it sent HTTP where TLS is spoken");
+}
+
+static void silence_before_the_hello_has_an_end(void **state)
+{
+    struct visitor client =
+        begin(state, (struct session_params){.tls = server, .handshake_usec = USEC_PER_SEC});
+
+    get_eof(&client);
+    assert_ends(&client, END_HANDSHAKE_TIMEOUT, 0, "");
+}
+
+/* Echoed like anything else, and noted. */
+static void hello_on_a_plain_stream_is_noted(void **state)
+{
+    static const char hello[] = {22, 3, 1, 0, 5, 1, 0, 0, 1, 3};
+    struct visitor client = begin(state, (struct session_params){.tls = NULL});
+    char echo[sizeof(hello)];
+
+    assert_int_equal(send(client.fd, hello, sizeof(hello), 0), sizeof(hello));
+    assert_int_equal(recv(client.fd, echo, sizeof(echo), MSG_WAITALL), sizeof(echo));
+    assert_memory_equal(echo, hello, sizeof(echo));
+    shutdown(client.fd, SHUT_WR);
+    assert_ends(&client, END_CLOSED, sizeof(hello), "it sent TLS where none is spoken");
+}
+
+/* A client that closes with an alert unread sends RST; what it did before stays the reason. */
+static void reset_does_not_hide_the_tls_error(void **state)
+{
+    static const char hello[] = {22, 3, 1, 0, 5, 1, 0, 0, 1, 3};
+    struct visitor client = begin(state, (struct session_params){.tls = server});
+
+    assert_int_equal(send(client.fd, hello, sizeof(hello), 0), sizeof(hello));
+    await_end(&client);
     leave_by_reset(&client);
-    assert_ends(&client, END_TLS_ERROR, 0, "http request");
+    assert_ends(&client, END_TLS_ERROR, 0, "length too short");
 }
 
 static void forged_record_is_a_tls_error(void **state)
@@ -219,7 +244,9 @@ int main(void)
         OVER(tcp, reset_is_told),
         OVER(tcp, reset_is_told_in_tls),
         OVER(tcp, reset_in_the_handshake_is_told),
-        OVER_BOTH(garbage_for_a_hello_is_a_tls_error),
+        OVER_BOTH(what_is_no_hello_is_the_wrong_protocol),
+        OVER_BOTH(silence_before_the_hello_has_an_end),
+        OVER_BOTH(hello_on_a_plain_stream_is_noted),
         OVER(tcp, reset_does_not_hide_the_tls_error),
         OVER_BOTH(forged_record_is_a_tls_error),
     };

@@ -20,7 +20,7 @@ static struct fault_list faults_of(const struct tls_params *params)
     struct tls_server *untouched = (struct tls_server *)&list, *server = untouched;
 
     list.sink = (struct faults){.report = keep_fault, .arg = &list};
-    assert_int_equal(tls_server_new(params, &list.sink, &server), -1);
+    assert_int_equal(tls_server_new(params, NULL, &list.sink, &server), -1);
     assert_ptr_equal(server, untouched);
     assert_int_equal(list.sink.count, list.n);
     assert_int_equal(ERR_peek_error(), 0);

@@ -58,7 +58,7 @@ struct tls_server *new_server(const struct tls_params *params)
     struct fault_list list = {.sink = {.report = keep_fault, .arg = &list}};
     struct tls_server *server = NULL;
 
-    if (tls_server_new(params, &list.sink, &server) < 0)
+    if (tls_server_new(params, NULL, &list.sink, &server) < 0)
         fail_msg("%s: %s", list.faults[0].setting, list.faults[0].text);
     return server;
 }

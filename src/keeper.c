@@ -1,0 +1,288 @@
+/* keeper.c - the keeper's parent, and its clients. */
+#include "keeper_private.h"
+
+#include "deadline.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOAD_USEC (10 * USEC_PER_SEC) /* to read the files; they may lie far away */
+#define STOP_MSEC 1000
+
+struct keeper {
+    pid_t pid;   /* -1: it has died */
+    int control; /* takes a descriptor for each line */
+    size_t n;
+    char **paths;
+    struct key_report *reports; /* one for each path */
+};
+
+/* ---- its process ---- */
+
+static void set_timeout(int fd, int option, uint64_t usec)
+{
+    const struct timeval timeout = {.tv_sec = (time_t)(usec / USEC_PER_SEC),
+                                    .tv_usec = (suseconds_t)(usec % USEC_PER_SEC)};
+
+    setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout));
+}
+
+/* Whoever watches it may have reaped it already, and its number may be another's by now. */
+static void wait_for_end(pid_t pid)
+{
+    struct pollfd end = {.events = POLLIN};
+
+    if (waitpid(pid, NULL, WNOHANG) != 0)
+        return;
+    end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (end.fd < 0 || poll(&end, 1, STOP_MSEC) != 1)
+        kill(pid, SIGKILL);
+    if (end.fd >= 0)
+        close(end.fd);
+    waitpid(pid, NULL, 0);
+}
+
+/* The lines stay as they are. */
+static void disconnect(struct keeper *keeper)
+{
+    if (keeper->control >= 0)
+        close(keeper->control);
+    keeper->control = -1;
+}
+
+static void end_process(struct keeper *keeper)
+{
+    disconnect(keeper);
+    if (keeper->pid > 0)
+        wait_for_end(keeper->pid);
+    keeper->pid = -1;
+}
+
+static int receive_reports(const struct keeper *keeper, struct key_report *reports,
+                           struct err *ret_err)
+{
+    for (size_t i = 0; i < keeper->n; i++) {
+        ssize_t n = recv(keeper->control, &reports[i], sizeof(reports[i]), 0);
+
+        if (n < 0)
+            return err_set(ret_err, "the key keeper does not answer: %s", strerror(errno));
+        if (n != sizeof(reports[i]))
+            return err_set(ret_err, "the key keeper has ended before it had read the keys");
+    }
+    return 0;
+}
+
+static int launch(struct keeper *keeper, const struct user *user, struct err *ret_err)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set(ret_err, "cannot make a line to the key keeper: %s", strerror(errno));
+    keeper->pid = fork();
+    if (keeper->pid == 0) {
+        close(ends[0]);
+        keeper_run(ends[1], keeper->paths, keeper->n, user);
+    }
+    close(ends[1]);
+    keeper->control = ends[0];
+    if (keeper->pid < 0)
+        return err_set(ret_err, "cannot make the key keeper's process: %s", strerror(errno));
+    set_timeout(keeper->control, SO_RCVTIMEO, LOAD_USEC);
+    set_timeout(keeper->control, SO_SNDTIMEO, LOAD_USEC);
+    return 0;
+}
+
+/* Returns 0 once it has read all files. */
+static int start(struct keeper *keeper, struct key_report *reports, const struct user *user,
+                 struct err *ret_err)
+{
+    if (launch(keeper, user, ret_err) == 0 && receive_reports(keeper, reports, ret_err) == 0)
+        return 0;
+    if (keeper->pid > 0)
+        kill(keeper->pid, SIGKILL);
+    end_process(keeper);
+    return -1;
+}
+
+/* ---- start, restart, stop ---- */
+
+static void free_keeper(struct keeper *keeper)
+{
+    for (size_t i = 0; keeper->paths && i < keeper->n; i++)
+        free(keeper->paths[i]);
+    free(keeper->paths);
+    free(keeper->reports);
+    free(keeper);
+}
+
+static struct keeper *new_keeper(const char *const *paths, size_t n)
+{
+    struct keeper *keeper = calloc(1, sizeof(*keeper));
+
+    if (!keeper)
+        return NULL;
+    *keeper = (struct keeper){.pid = -1, .control = -1, .n = n};
+    keeper->paths = calloc(n, sizeof(*keeper->paths));
+    keeper->reports = calloc(n, sizeof(*keeper->reports));
+    for (size_t i = 0; keeper->paths && keeper->reports && i < n; i++)
+        if (!(keeper->paths[i] = strdup(paths[i])))
+            break;
+    if (keeper->reports && keeper->paths && (n == 0 || keeper->paths[n - 1]))
+        return keeper;
+    free_keeper(keeper);
+    return NULL;
+}
+
+int keeper_start(const char *const *paths, size_t n, const struct user *user,
+                 struct keeper **ret_keeper, struct err *ret_err)
+{
+    struct keeper *keeper = new_keeper(paths, n);
+
+    if (!keeper)
+        return err_set(ret_err, "cannot start the key keeper: %s", strerror(ENOMEM));
+    if (start(keeper, keeper->reports, user, ret_err) < 0) {
+        free_keeper(keeper);
+        return -1;
+    }
+    *ret_keeper = keeper;
+    return 0;
+}
+
+/* What the contexts in force have are the public keys of the first start. */
+static int compare(const struct keeper *keeper, const struct key_report *reports,
+                   struct err *ret_err)
+{
+    for (size_t i = 0; i < keeper->n; i++) {
+        const struct key_report *old = &keeper->reports[i], *new = &reports[i];
+
+        if (!new->loaded)
+            return err_set(ret_err, "%s", new->err.text);
+        if (new->length != old->length || memcmp(new->public, old->public, old->length) != 0)
+            return err_set(ret_err, "%s holds another key by now", keeper->paths[i]);
+    }
+    return 0;
+}
+
+int keeper_restart(struct keeper *keeper, const struct user *user, struct err *ret_err)
+{
+    struct key_report *reports = calloc(keeper->n, sizeof(*reports));
+    int result;
+
+    disconnect(keeper);
+    keeper->pid = -1;
+    if (!reports)
+        return err_set(ret_err, "cannot start the key keeper: %s", strerror(errno));
+    result = start(keeper, reports, user, ret_err);
+    if (result == 0 && (result = compare(keeper, reports, ret_err)) < 0)
+        end_process(keeper);
+    free(reports);
+    return result;
+}
+
+pid_t keeper_pid(const struct keeper *keeper)
+{
+    return keeper->pid;
+}
+
+EVP_PKEY *keeper_key(const struct keeper *keeper, const char *path, struct err *ret_err)
+{
+    for (size_t i = 0; i < keeper->n; i++) {
+        const struct key_report *report = &keeper->reports[i];
+
+        if (strcmp(keeper->paths[i], path) != 0)
+            continue;
+        if (report->loaded)
+            return keeper_provide((uint32_t)i, report->public, report->length, ret_err);
+        *ret_err = report->err;
+        return NULL;
+    }
+    err_set(ret_err, "the key keeper does not have %s", path);
+    return NULL;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+    if (!keeper)
+        return;
+    end_process(keeper);
+    free_keeper(keeper);
+}
+
+void keeper_retire(struct keeper *keeper)
+{
+    if (!keeper)
+        return;
+    disconnect(keeper);
+    free_keeper(keeper);
+}
+
+/* ---- in a client's process ---- */
+
+static int line = -1; /* one process serves one client */
+
+/* Hand one end of a line over (unix(7), SCM_RIGHTS). Returns 0, or -1 with errno. */
+static int hand_over(int control, int fd)
+{
+    union {
+        char buffer[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } rights = {.buffer = {0}};
+    struct iovec byte = {.iov_base = (char[]){0}, .iov_len = 1};
+    const struct msghdr message = {.msg_iov = &byte,
+                                   .msg_iovlen = 1,
+                                   .msg_control = rights.buffer,
+                                   .msg_controllen = sizeof(rights.buffer)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(fd));
+    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    return sendmsg(control, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+int keeper_connect(const struct keeper *keeper, uint64_t timeout_usec)
+{
+    int ends[2], result;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    set_timeout(ends[0], SO_RCVTIMEO, timeout_usec);
+    set_timeout(ends[0], SO_SNDTIMEO, timeout_usec);
+    result = hand_over(keeper->control, ends[1]);
+    close(ends[1]);
+    if (result == 0)
+        return ends[0];
+    close(ends[0]);
+    return -1;
+}
+
+void keeper_use(int fd)
+{
+    line = fd;
+}
+
+void keeper_hang_up(void)
+{
+    if (line >= 0)
+        close(line);
+    line = -1;
+}
+
+size_t keeper_sign(const struct sign_request *request, unsigned char *signature)
+{
+    size_t size = offsetof(struct sign_request, data) + request->length;
+    ssize_t n;
+
+    if (send(line, request, size, MSG_NOSIGNAL) != (ssize_t)size)
+        return 0;
+    n = recv(line, signature, SIGNATURE_MAX, 0);
+    return n > 0 ? (size_t)n : 0;
+}

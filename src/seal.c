@@ -1,0 +1,291 @@
+/* seal.c - the sandbox of a process that strangers talk to. */
+#include "seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define OOM_SCORE_FILE "/proc/self/oom_score_adj"
+#define OOM_SCORE_MAX 1000 /* proc(5) */
+#define OOM_SCORE_MORE 500
+
+/* ---- seccomp: what may be called, everything else ends the process ---- */
+
+/* One system call, and what its arguments must be where `n` is not 0. */
+struct rule {
+    int call;
+    unsigned n;
+    struct scmp_arg_cmp args[2];
+};
+
+#define ALLOW(name)                                                                                \
+    {                                                                                              \
+        .call = SCMP_SYS(name)                                                                     \
+    }
+#define ALLOW_IF(name, n_, ...)                                                                    \
+    {                                                                                              \
+        .call = SCMP_SYS(name), .n = n_, .args = { __VA_ARGS__ }                                   \
+    }
+#define EQUALS(i, value)                                                                           \
+    {                                                                                              \
+        .arg = i, .op = SCMP_CMP_EQ, .datum_a = value                                              \
+    }
+#define HAS_NOT(i, bits)                                                                           \
+    {                                                                                              \
+        .arg = i, .op = SCMP_CMP_MASKED_EQ, .datum_a = bits                                        \
+    }
+
+/* Memory, time, random numbers, the end: what libc and OpenSSL want of any process. */
+static const struct rule common_rules[] = {
+    ALLOW_IF(sendto, 1, EQUALS(4, 0)), /* no address: only to whom the socket is connected */
+    ALLOW_IF(mmap, 1, HAS_NOT(2, PROT_EXEC)),
+    ALLOW(munmap),
+    ALLOW(mremap),
+    ALLOW(madvise),
+    ALLOW(brk),
+    ALLOW(futex),
+    ALLOW(clock_gettime),
+    ALLOW(gettimeofday),
+    ALLOW(time),
+    ALLOW(getrandom),
+    ALLOW(getpid), /* OpenSSL's generator asks whether it has been forked */
+    ALLOW(close),
+    ALLOW(rt_sigreturn),
+    ALLOW(restart_syscall), /* what poll(2) and futex(2) go on with after SIGCONT */
+    ALLOW(exit),
+    ALLOW(exit_group),
+};
+
+static const struct rule client_rules[] = {
+    ALLOW(read),
+    ALLOW(write),
+    ALLOW(recvfrom),
+    ALLOW(poll),
+    ALLOW(ppoll),
+    ALLOW(shutdown),
+    ALLOW_IF(ioctl, 1, EQUALS(1, SIOCOUTQ)),
+    ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_LINGER)),
+};
+
+static const struct rule keeper_rules[] = {
+    ALLOW(recvmsg), ALLOW(recvfrom), ALLOW(epoll_ctl), ALLOW(epoll_wait), ALLOW(epoll_pwait),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct {
+    const struct rule *rules;
+    size_t n;
+} rules_of[SEAL_KINDS] = {
+    [SEAL_CLIENT] = {client_rules, COUNT(client_rules)},
+    [SEAL_KEEPER] = {keeper_rules, COUNT(keeper_rules)},
+};
+
+/* What the parent has prepared. */
+static struct {
+    struct sock_fprog filters[SEAL_KINDS];
+    int ruleset; /* of Landlock; -1 where the kernel has none */
+    char oom_score[16];
+} prepared = {.ruleset = -1};
+
+static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].n,
+                                           rules[i].args);
+
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Returns the program that libseccomp wrote to the file. */
+static int load_program(int fd, struct sock_fprog *ret_program)
+{
+    struct sock_filter *code;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || !(code = malloc((size_t)st.st_size)))
+        return -errno;
+    if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
+        free(code);
+        return -EIO;
+    }
+    ret_program->len = (unsigned short)((size_t)st.st_size / sizeof(*code));
+    ret_program->filter = code;
+    return 0;
+}
+
+static int export_program(scmp_filter_ctx filter, struct sock_fprog *ret_program)
+{
+    int fd = memfd_create("seccomp", MFD_CLOEXEC), error;
+
+    if (fd < 0)
+        return -errno;
+    error = seccomp_export_bpf(filter, fd);
+    if (error == 0)
+        error = load_program(fd, ret_program);
+    close(fd);
+    return error;
+}
+
+/* Once here and not in each child: compiling costs 100 us and more. */
+static int compile(enum seal_kind kind)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int error;
+
+    if (!filter)
+        return -ENOMEM;
+    error = add_rules(filter, common_rules, COUNT(common_rules));
+    if (error == 0)
+        error = add_rules(filter, rules_of[kind].rules, rules_of[kind].n);
+    if (error == 0)
+        error = export_program(filter, &prepared.filters[kind]);
+    seccomp_release(filter);
+    return error;
+}
+
+static bool has_seccomp(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+/* ---- Landlock: a ruleset that handles all there is and allows none of it ---- */
+
+/* As in linux/landlock.h, which may be older than the kernel. */
+struct ruleset {
+    uint64_t access_fs, access_net, scoped;
+};
+
+#define BITS(n) ((UINT64_C(1) << (n)) - 1)
+
+/* What each version of the interface can bar; landlock(7). */
+static const struct ruleset handled[] = {
+    {BITS(13), 0, 0},       {BITS(14), 0, 0},       {BITS(15), 0, 0},
+    {BITS(15), BITS(2), 0}, {BITS(16), BITS(2), 0}, {BITS(16), BITS(2), BITS(2)},
+};
+
+static int make_ruleset(void)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* asks for the version */);
+
+    if (version < 1)
+        return -1;
+    if ((size_t)version > COUNT(handled))
+        version = COUNT(handled);
+    return (int)syscall(SYS_landlock_create_ruleset, &handled[version - 1], sizeof(handled[0]), 0);
+}
+
+/* ---- the score by which the kernel chooses whom to kill ---- */
+
+static void choose_oom_score(void)
+{
+    FILE *file = fopen(OOM_SCORE_FILE, "re");
+    int own = 0;
+
+    if (!file)
+        return;
+    if (fscanf(file, "%d", &own) == 1)
+        snprintf(prepared.oom_score, sizeof(prepared.oom_score), "%d",
+                 own + OOM_SCORE_MORE < OOM_SCORE_MAX ? own + OOM_SCORE_MORE : OOM_SCORE_MAX);
+    fclose(file);
+}
+
+/* Best effort: without a /proc the kernel's own judgement has to do. */
+static void raise_oom_score(void)
+{
+    int fd = open(OOM_SCORE_FILE, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (write(fd, prepared.oom_score, strlen(prepared.oom_score)) < 0)
+        errno = 0;
+    close(fd);
+}
+
+/* ---- prepare, seal ---- */
+
+int seal_prepare(struct err *ret_err)
+{
+    if (!has_seccomp())
+        return err_set(ret_err, "cannot seal processes: this kernel has no seccomp(2)");
+    choose_oom_score();
+    prepared.ruleset = make_ruleset();
+    for (enum seal_kind kind = 0; kind < SEAL_KINDS; kind++) {
+        int error = compile(kind);
+
+        if (error < 0)
+            return err_set(ret_err, "cannot compile the seal of processes: %s", strerror(-error));
+    }
+    return 0;
+}
+
+static int keep_only(const int *kept, size_t n)
+{
+    unsigned first = (unsigned)n;
+
+    for (size_t i = 0; i < n; i++)
+        if (dup2(kept[i], (int)i) < 0)
+            return -1;
+#ifdef ECHOD_SANITIZED /* reports on standard error */
+    first = STDERR_FILENO + 1;
+#endif
+    return close_range(first, ~0u, 0);
+}
+
+/*
+ * A client's process gets no descriptor beyond those it keeps, which stand lowest: the limit is
+ * their number and not 0, with which poll(2) fails. The keeper is handed one for each handshake.
+ */
+static int set_limits(enum seal_kind kind, size_t n)
+{
+    const struct rlimit none = {0, 0}, files = {n, n};
+
+    if (kind == SEAL_CLIENT && setrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -1;
+    return setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_FSIZE, &none) < 0 ||
+                   setrlimit(RLIMIT_CORE, &none) < 0
+               ? -1
+               : 0;
+}
+
+/* Without privileges a process may restrict itself only once it can gain none by execve(2). */
+static int restrict_self(void)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return prepared.ruleset < 0 ? 0 : (int)syscall(SYS_landlock_restrict_self, prepared.ruleset, 0);
+}
+
+int seal(enum seal_kind kind, const int *kept, size_t n)
+{
+    if (!prepared.filters[kind].filter) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (kind == SEAL_CLIENT)
+        raise_oom_score();
+    if (restrict_self() < 0 || keep_only(kept, n) < 0 || set_limits(kind, n) < 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.filters[kind], 0, 0);
+}
