@@ -137,6 +137,13 @@ const struct setting *table_find(const struct table *table, const char *name)
     return NULL;
 }
 
+const struct setting *row_find(const char *name)
+{
+    const struct setting *row = table_find(&listener_table, name);
+
+    return row ? row : table_find(&global_table, name);
+}
+
 bool table_has_group(const struct table *table, const char *name)
 {
     size_t length = strlen(name);
@@ -215,4 +222,17 @@ const char *table_nearest(const struct table *const *tables, size_t n, const cha
     for (size_t i = 0; i < COUNT(other_names); i++)
         consider(other_names[i], name, &nearest, &best);
     return nearest;
+}
+
+void row_unknown(struct faults *faults, const char *where, const char *name)
+{
+    const struct table *const tables[] = {&listener_table, &global_table};
+    const char *nearest = table_nearest(tables, 2, name);
+
+    if (nearest && strcmp(nearest, name) == 0)
+        fault_at(faults, where, name, "is not set as a whole; set its members");
+    else if (nearest)
+        fault_at(faults, where, name, "no such setting; did you mean %s?", nearest);
+    else
+        fault_at(faults, where, name, "no such setting");
 }

@@ -6,6 +6,9 @@
 
 #include "settings.h"
 
+/* Room for the path of any setting that there is, "listeners.[1].tls.key". */
+#define NAME_LIMIT 256
+
 /* How a value is written in the file, and the C type of its field, from which it follows. */
 enum kind {
     KIND_BOOL,    /* true, false: bool */
@@ -44,6 +47,9 @@ extern const struct table listener_table; /* of struct listener_settings */
 /* The row of a full name, or NULL. */
 const struct setting *table_find(const struct table *table, const char *name);
 
+/* The row of a full name in either table, or NULL. */
+const struct setting *row_find(const char *name);
+
 /* Whether `name` is a group of the table, as "tls" is. */
 bool table_has_group(const struct table *table, const char *name);
 
@@ -52,5 +58,8 @@ bool table_has_group(const struct table *table, const char *name);
  * comes near.
  */
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name);
+
+/* Report a name that no row has, with the one that it most likely means. */
+void row_unknown(struct faults *faults, const char *where, const char *name);
 
 #endif

@@ -186,3 +186,12 @@ config_setting_t *value_parse(const struct setting *row, const char *text, confi
         config_setting_set_string(value, text);
     return value;
 }
+
+/* config_setting_lookup() of libconfig 1.5 takes its path apart in place. */
+config_setting_t *value_lookup(config_setting_t *group, const char *name)
+{
+    char path[NAME_LIMIT];
+
+    snprintf(path, sizeof(path), "%s", name);
+    return config_setting_lookup(group, path);
+}

@@ -19,6 +19,9 @@ const char *value_type(const config_setting_t *value);
 int value_store(const struct setting *row, const config_setting_t *value, void *base,
                 struct err *ret_err);
 
+/* The member of a group by its name, which may have a dot: config_setting_lookup(), mended. */
+config_setting_t *value_lookup(config_setting_t *group, const char *name);
+
 /*
  * Parse the text of one value, as a default or -o has it, into an empty config. The text of a
  * setting that is a text needs no quotes. Returns the config's own value, or NULL when `text` is

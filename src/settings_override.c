@@ -1,0 +1,96 @@
+/* settings_override.c - -o NAME=VALUE. */
+#include "settings_override.h"
+
+#include "settings_rows.h"
+#include "settings_value.h"
+
+#include <string.h>
+
+static void copy_scalar(const config_setting_t *from, config_setting_t *to)
+{
+    switch (config_setting_type(from)) {
+    case CONFIG_TYPE_BOOL:
+        config_setting_set_bool(to, config_setting_get_bool(from));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        config_setting_set_float(to, config_setting_get_float(from));
+        break;
+    case CONFIG_TYPE_STRING:
+        config_setting_set_string(to, config_setting_get_string(from));
+        break;
+    default:
+        config_setting_set_int64(to, config_setting_get_int64(from));
+        break;
+    }
+}
+
+/*
+ * Split "listeners.[1].tls.key" into the group that the file has for listeners.[1], or the root,
+ * and the setting's own name. Returns NULL when there is no such listener.
+ */
+static config_setting_t *split_path(config_setting_t *root, char *path, const char **ret_name)
+{
+    size_t digits;
+
+    *ret_name = path;
+    if (strncmp(path, "listeners.[", 11) != 0)
+        return root;
+    digits = strspn(path + 11, "0123456789");
+    if (digits == 0 || digits > 6 || strncmp(path + 11 + digits, "].", 2) != 0)
+        return root; /* which then has no setting of that name */
+    path[11 + digits + 1] = '\0';
+    *ret_name = path + 11 + digits + 2;
+    return value_lookup(root, path);
+}
+
+/* Put the value where the file would have it, in place of what is there. */
+static bool plant(config_setting_t *group, char *name, const config_setting_t *value)
+{
+    char *dot = strchr(name, '.');
+    int type = config_setting_type(value);
+    config_setting_t *planted;
+
+    if (dot) {
+        *dot = '\0';
+        planted = config_setting_get_member(group, name);
+        if (!planted)
+            planted = config_setting_add(group, name, CONFIG_TYPE_GROUP);
+        return planted && config_setting_is_group(planted) && plant(planted, dot + 1, value);
+    }
+    config_setting_remove(group, name);
+    planted = config_setting_add(group, name, type == CONFIG_TYPE_INT ? CONFIG_TYPE_INT64 : type);
+    if (planted)
+        copy_scalar(value, planted);
+    return planted != NULL;
+}
+
+void settings_override(config_t *config, const char *text, struct faults *faults)
+{
+    char path[NAME_LIMIT];
+    const char *equals = strchr(text, '='), *name;
+    const struct setting *row;
+    config_setting_t *group, *value;
+    config_t scratch;
+
+    if (!equals || equals == text || (size_t)(equals - text) >= sizeof(path)) {
+        fault_at(faults, "-o", NULL, "\"%s\" is not NAME=VALUE", text);
+        return;
+    }
+    snprintf(path, sizeof(path), "%.*s", (int)(equals - text), text);
+    group = split_path(config_root_setting(config), path, &name);
+    row = row_find(name);
+    if (!group || !config_setting_is_group(group) || !row) {
+        if (row)
+            fault_at(faults, "-o", name, "the file has no %s", path);
+        else
+            row_unknown(faults, "-o", name);
+        return;
+    }
+    config_init(&scratch);
+    value = value_parse(row, equals + 1, &scratch);
+    if (!value)
+        fault_at(faults, "-o", name, "\"%s\" is no single value", equals + 1);
+    else if (!plant(group, path + (name - path), value))
+        fault_at(faults, "-o", row->name, "cannot be set: the file gives it another form");
+    config_destroy(&scratch);
+}
