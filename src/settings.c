@@ -78,19 +78,40 @@ static void note_wrong(struct settings_source *source, const config_setting_t *v
     source->wrong = wrong;
 }
 
-static void apply_value(const struct walk *walk, const struct setting *row,
-                        const config_setting_t *value, void *base)
+static void report_value(const struct walk *walk, const struct setting *row,
+                         const config_setting_t *value, const struct err *err)
 {
     char where[WHERE_LIMIT];
-    struct err err;
 
-    if (value_store(row, value, base, &err) == 0)
-        return;
     fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
-             err.text);
-    note_wrong(walk->source, value);
+             err->text);
 }
 
+/* Report what is wrong with each part of a value. Returns whether nothing is. */
+static bool check_parts(const struct walk *walk, const struct setting *row,
+                        const config_setting_t *value)
+{
+    unsigned before = walk->faults->count;
+    struct err err;
+
+    for (unsigned i = 0; i < value_parts(row, value); i++)
+        if (value_check(row, value_part(row, value, i), &err) < 0)
+            report_value(walk, row, value_part(row, value, i), &err);
+    return walk->faults->count == before;
+}
+
+static void apply_value(const struct walk *walk, const struct setting *row, config_setting_t *value,
+                        void *base)
+{
+    struct err err;
+
+    if (!check_parts(walk, row, value))
+        note_wrong(walk->source, value);
+    else if (value_store(row, value, base, &err) < 0)
+        report_value(walk, row, value, &err);
+}
+
+/* A default list is empty, so that nothing of it need outlive the scratch. */
 static void apply_defaults(const struct table *table, void *base)
 {
     for (size_t i = 0; i < table->n; i++) {
@@ -117,7 +138,7 @@ static bool is_group_name(const struct walk *walk, const char *name)
            (walk->tables[1] && table_has_group(walk->tables[1], name));
 }
 
-static void walk_member(const struct walk *walk, const config_setting_t *member, const char *name)
+static void walk_member(const struct walk *walk, config_setting_t *member, const char *name)
 {
     char where[WHERE_LIMIT];
 
@@ -143,7 +164,7 @@ static void walk_member(const struct walk *walk, const config_setting_t *member,
 static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix)
 {
     for (int i = 0; i < config_setting_length(group); i++) {
-        const config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
+        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
         char name[NAME_LIMIT];
 
         snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "." : "",
@@ -324,6 +345,7 @@ static struct settings *new_settings(void)
 
     if (settings && source) {
         config_init(&source->config);
+        config_set_destructor(&source->config, free); /* of the lists, which belong to values */
         settings->source = source;
         return settings;
     }

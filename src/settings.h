@@ -8,6 +8,7 @@
 #ifndef ECHOD_SETTINGS_H
 #define ECHOD_SETTINGS_H
 
+#include "admit.h"
 #include "err.h"
 #include "frame.h"
 #include "listen.h"
@@ -24,11 +25,12 @@ struct listener_settings {
     uint64_t session_timeout_usec;
     int64_t max_bytes;
     struct frame_params frame;
+    struct admit_rules admit;
     bool tls_enabled;
     struct tls_params tls;
 };
 
-/* What one configuration file says. All texts live as long as the struct. */
+/* What one configuration file says. All texts and lists live as long as the struct. */
 struct settings {
     int max_clients;
     uint64_t drain_timeout_usec;

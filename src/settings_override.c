@@ -43,25 +43,40 @@ static config_setting_t *split_path(config_setting_t *root, char *path, const ch
     return value_lookup(root, path);
 }
 
+/* Add a copy of a value and of all that is in it. `name` is NULL where `to` is a list. */
+static bool add_copy(config_setting_t *to, const char *name, const config_setting_t *value)
+{
+    int type = config_setting_type(value);
+    config_setting_t *copy =
+        config_setting_add(to, name, type == CONFIG_TYPE_INT ? CONFIG_TYPE_INT64 : type);
+    bool copied = copy != NULL;
+
+    if (copied && config_setting_is_scalar(value))
+        copy_scalar(value, copy);
+    else
+        for (int i = 0; copied && i < config_setting_length(value); i++) {
+            const config_setting_t *member = config_setting_get_elem(value, (unsigned)i);
+
+            copied = add_copy(copy, config_setting_name(member), member);
+        }
+    return copied;
+}
+
 /* Put the value where the file would have it, in place of what is there. */
 static bool plant(config_setting_t *group, char *name, const config_setting_t *value)
 {
     char *dot = strchr(name, '.');
-    int type = config_setting_type(value);
-    config_setting_t *planted;
+    config_setting_t *inner;
 
-    if (dot) {
-        *dot = '\0';
-        planted = config_setting_get_member(group, name);
-        if (!planted)
-            planted = config_setting_add(group, name, CONFIG_TYPE_GROUP);
-        return planted && config_setting_is_group(planted) && plant(planted, dot + 1, value);
+    if (!dot) {
+        config_setting_remove(group, name);
+        return add_copy(group, name, value);
     }
-    config_setting_remove(group, name);
-    planted = config_setting_add(group, name, type == CONFIG_TYPE_INT ? CONFIG_TYPE_INT64 : type);
-    if (planted)
-        copy_scalar(value, planted);
-    return planted != NULL;
+    *dot = '\0';
+    inner = config_setting_get_member(group, name);
+    if (!inner)
+        inner = config_setting_add(group, name, CONFIG_TYPE_GROUP);
+    return inner && config_setting_is_group(inner) && plant(inner, dot + 1, value);
 }
 
 void settings_override(config_t *config, const char *text, struct faults *faults)

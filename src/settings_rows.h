@@ -11,12 +11,13 @@
 
 /* How a value is written in the file, and the C type of its field, from which it follows. */
 enum kind {
-    KIND_BOOL,    /* true, false: bool */
-    KIND_INT,     /* a whole number: int */
-    KIND_BYTES,   /* a whole number: int64_t */
-    KIND_SECONDS, /* a whole or decimal number of seconds: uint64_t, in microseconds */
-    KIND_STRING,  /* text: const char *; NULL where there is no default */
-    KIND_CHOICE,  /* one of a list of words: int */
+    KIND_BOOL,     /* true, false: bool */
+    KIND_INT,      /* a whole number: int */
+    KIND_BYTES,    /* a whole number: int64_t */
+    KIND_SECONDS,  /* a whole or decimal number of seconds: uint64_t, in microseconds */
+    KIND_STRING,   /* text: const char *; NULL where there is no default */
+    KIND_CHOICE,   /* one of a list of words: int */
+    KIND_NETWORKS, /* a list of networks, each as a text, or one such text: struct networks */
 };
 
 /* One word of a choice and what it stands for; a list ends with a NULL word. */
@@ -30,7 +31,7 @@ struct setting {
     enum kind kind;
     size_t offset;       /* of the field in its struct */
     const char *initial; /* the default as a user writes it, a text without quotes; NULL = none */
-    double min, max;     /* of a number, as written; of a text, its length in bytes */
+    double min, max;     /* of a number, as written; of a text, its length in bytes; else 0 */
     const struct choice *choices;
     const char *help; /* one sentence */
 };
