@@ -74,7 +74,7 @@ int admit_listener(struct admit *admit, const char *name);
 enum admit_rule admit_enter(struct admit *admit, int listener, const struct admit_rules *rules,
                             const struct addr *peer, uint64_t now_usec, unsigned *ret_source);
 
-/* A client has left, whatever the rules are by now. */
+/* A client that entered has left, whatever the rules are by now, and over AF_UNIX too. */
 void admit_leave(struct admit *admit, unsigned source);
 
 /*
