@@ -27,8 +27,8 @@ struct throttle {
 
 /* A source may be in both of these lists; NONE is the head of each. */
 enum list {
-    IDLE, /* no clients; the one whose last client left, or was refused, first stands first */
-    HELD, /* refusals held back */
+    IDLE, /* without clients, in the order in which the last one left or was refused */
+    HELD, /* with refusals held back */
     LISTS
 };
 
@@ -40,10 +40,9 @@ struct source {
     struct network network;
     int listener;
     unsigned clients;
-    unsigned held; /* of all throttles */
-    uint64_t
-        arrival_nsec; /* rate: when the next client comes, if they come no faster than allowed */
-    unsigned next;    /* of the same hash, or free */
+    unsigned held;         /* of all throttles */
+    uint64_t arrival_nsec; /* rate: when the next client is due */
+    unsigned next;         /* of the same hash, or free */
     struct link links[LISTS];
     struct throttle throttles[ADMIT_RULES]; /* by rule; that of ADMIT_OK is idle */
 };
@@ -265,9 +264,9 @@ static unsigned find(struct admit *admit, int listener, const struct network *ne
 /* ---- the rules ---- */
 
 /*
- * The generic cell rate algorithm (ITU-T I.371): a client takes its place in a queue that moves at
- * the rate allowed, and may come early by all of a second's others. It equals a bucket of tokens,
- * and has one number for state.
+ * The generic cell rate algorithm (ITU-T I.371), a bucket of tokens whose whole state is one time:
+ * each client moves the time at which the next one is due by the interval that the rate allows, and
+ * may come early by as much as a full bucket makes good.
  */
 static bool take_token(struct source *source, uint64_t rate, uint64_t now_usec)
 {

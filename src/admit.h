@@ -1,6 +1,5 @@
 /*
- * admit.h - who may enter: lists of networks, and limits for each source. Pure: no clock, no
- * sockets.
+ * admit.h - who may enter: lists of networks, and limits for each source. Pure.
  *
  * A source is the network of source_prefix_* bits that a client's address lies in. Limits count for
  * each listener and source. Clients over AF_UNIX have no address: they always enter, uncounted.
@@ -27,8 +26,7 @@ struct admit_rules {
     int max_clients_per_source;
     int source_prefix_v4; /* bits, 1 to 32 */
     int source_prefix_v6; /* bits, 1 to 128 */
-    int rate_per_source;  /* as many at once, then as many a second; a refused client is not counted
-                           */
+    int rate_per_source;  /* so many at once, then so many a second; refused ones do not count */
 };
 
 /* The rule that refuses a client, in the order in which they are asked. */
@@ -77,7 +75,7 @@ int admit_listener(struct admit *admit, const char *name);
 enum admit_rule admit_enter(struct admit *admit, int listener, const struct admit_rules *rules,
                             const struct addr *peer, uint64_t now_usec, unsigned *ret_source);
 
-/* A client has left, whatever the rules are by now. */
+/* A client that entered has left, whatever the rules are by now, and over AF_UNIX too. */
 void admit_leave(struct admit *admit, unsigned source);
 
 /*

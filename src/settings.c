@@ -1,6 +1,7 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings.h"
 
+#include "settings_override.h"
 #include "settings_text.h"
 #include "settings_value.h"
 
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_LIMIT 256
 #define WHERE_LIMIT 4200
 
 /* The parsed file: texts point into it, and it knows the line of each setting. */
@@ -48,23 +48,14 @@ static config_setting_t *listener_group(const struct settings_source *source, si
     return list ? config_setting_get_elem(list, (unsigned)listener) : root;
 }
 
-/* config_setting_lookup() of libconfig 1.5 takes its path apart in place. */
-static config_setting_t *lookup(config_setting_t *group, const char *name)
-{
-    char path[NAME_LIMIT];
-
-    snprintf(path, sizeof(path), "%s", name);
-    return config_setting_lookup(group, path);
-}
-
 static const config_setting_t *find_given(const struct settings_source *source, size_t listener,
                                           const char *name)
 {
     config_setting_t *group = listener_group(source, listener);
-    config_setting_t *given = lookup(group, name);
+    config_setting_t *given = value_lookup(group, name);
 
     if (!given)
-        given = lookup(config_root_setting(&source->config), name);
+        given = value_lookup(config_root_setting(&source->config), name);
     return given ? given : group;
 }
 
@@ -87,19 +78,40 @@ static void note_wrong(struct settings_source *source, const config_setting_t *v
     source->wrong = wrong;
 }
 
-static void apply_value(const struct walk *walk, const struct setting *row,
-                        const config_setting_t *value, void *base)
+static void report_value(const struct walk *walk, const struct setting *row,
+                         const config_setting_t *value, const struct err *err)
 {
     char where[WHERE_LIMIT];
-    struct err err;
 
-    if (value_store(row, value, base, &err) == 0)
-        return;
     fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
-             err.text);
-    note_wrong(walk->source, value);
+             err->text);
 }
 
+/* Report what is wrong with each part of a value. Returns whether nothing is. */
+static bool check_parts(const struct walk *walk, const struct setting *row,
+                        const config_setting_t *value)
+{
+    unsigned before = walk->faults->count;
+    struct err err;
+
+    for (unsigned i = 0; i < value_parts(row, value); i++)
+        if (value_check(row, value_part(row, value, i), &err) < 0)
+            report_value(walk, row, value_part(row, value, i), &err);
+    return walk->faults->count == before;
+}
+
+static void apply_value(const struct walk *walk, const struct setting *row, config_setting_t *value,
+                        void *base)
+{
+    struct err err;
+
+    if (!check_parts(walk, row, value))
+        note_wrong(walk->source, value);
+    else if (value_store(row, value, base, &err) < 0)
+        report_value(walk, row, value, &err);
+}
+
+/* A default list is empty, so that nothing of it need outlive the scratch. */
 static void apply_defaults(const struct table *table, void *base)
 {
     for (size_t i = 0; i < table->n; i++) {
@@ -116,116 +128,6 @@ static void apply_defaults(const struct table *table, void *base)
     }
 }
 
-static void copy_scalar(const config_setting_t *from, config_setting_t *to)
-{
-    switch (config_setting_type(from)) {
-    case CONFIG_TYPE_BOOL:
-        config_setting_set_bool(to, config_setting_get_bool(from));
-        break;
-    case CONFIG_TYPE_FLOAT:
-        config_setting_set_float(to, config_setting_get_float(from));
-        break;
-    case CONFIG_TYPE_STRING:
-        config_setting_set_string(to, config_setting_get_string(from));
-        break;
-    default:
-        config_setting_set_int64(to, config_setting_get_int64(from));
-        break;
-    }
-}
-
-/*
- * Split "listeners.[1].tls.key" into the group that the file has for listeners.[1], or the root,
- * and the setting's own name. Returns NULL when there is no such listener.
- */
-static config_setting_t *split_path(config_setting_t *root, char *path, const char **ret_name)
-{
-    size_t digits;
-
-    *ret_name = path;
-    if (strncmp(path, "listeners.[", 11) != 0)
-        return root;
-    digits = strspn(path + 11, "0123456789");
-    if (digits == 0 || digits > 6 || strncmp(path + 11 + digits, "].", 2) != 0)
-        return root; /* which then has no setting of that name */
-    path[11 + digits + 1] = '\0';
-    *ret_name = path + 11 + digits + 2;
-    return lookup(root, path);
-}
-
-/* Put the value where the file would have it, in place of what is there. */
-static bool plant(config_setting_t *group, char *name, const config_setting_t *value)
-{
-    char *dot = strchr(name, '.');
-    int type = config_setting_type(value);
-    config_setting_t *planted;
-
-    if (dot) {
-        *dot = '\0';
-        planted = config_setting_get_member(group, name);
-        if (!planted)
-            planted = config_setting_add(group, name, CONFIG_TYPE_GROUP);
-        return planted && config_setting_is_group(planted) && plant(planted, dot + 1, value);
-    }
-    config_setting_remove(group, name);
-    planted = config_setting_add(group, name, type == CONFIG_TYPE_INT ? CONFIG_TYPE_INT64 : type);
-    if (planted)
-        copy_scalar(value, planted);
-    return planted != NULL;
-}
-
-static const struct setting *find_row(const char *name)
-{
-    const struct setting *row = table_find(&listener_table, name);
-
-    return row ? row : table_find(&global_table, name);
-}
-
-static void unknown_name(struct faults *faults, const char *where, const char *name)
-{
-    const struct table *const tables[] = {&listener_table, &global_table};
-    const char *nearest = table_nearest(tables, 2, name);
-
-    if (nearest && strcmp(nearest, name) == 0)
-        fault_at(faults, where, name, "is not set as a whole; set its members");
-    else if (nearest)
-        fault_at(faults, where, name, "no such setting; did you mean %s?", nearest);
-    else
-        fault_at(faults, where, name, "no such setting");
-}
-
-/* Change the tree of the file as one -o NAME=VALUE says: the walk then checks it like the rest. */
-static void override_one(config_t *config, const char *text, struct faults *faults)
-{
-    char path[NAME_LIMIT];
-    const char *equals = strchr(text, '='), *name;
-    const struct setting *row;
-    config_setting_t *group, *value;
-    config_t scratch;
-
-    if (!equals || equals == text || (size_t)(equals - text) >= sizeof(path)) {
-        fault_at(faults, "-o", NULL, "\"%s\" is not NAME=VALUE", text);
-        return;
-    }
-    snprintf(path, sizeof(path), "%.*s", (int)(equals - text), text);
-    group = split_path(config_root_setting(config), path, &name);
-    row = find_row(name);
-    if (!group || !config_setting_is_group(group) || !row) {
-        if (row)
-            fault_at(faults, "-o", name, "the file has no %s", path);
-        else
-            unknown_name(faults, "-o", name);
-        return;
-    }
-    config_init(&scratch);
-    value = value_parse(row, equals + 1, &scratch);
-    if (!value)
-        fault_at(faults, "-o", name, "\"%s\" is no single value", equals + 1);
-    else if (!plant(group, path + (name - path), value))
-        fault_at(faults, "-o", row->name, "cannot be set: the file gives it another form");
-    config_destroy(&scratch);
-}
-
 /* ---- the walk ---- */
 
 static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix);
@@ -236,7 +138,7 @@ static bool is_group_name(const struct walk *walk, const char *name)
            (walk->tables[1] && table_has_group(walk->tables[1], name));
 }
 
-static void walk_member(const struct walk *walk, const config_setting_t *member, const char *name)
+static void walk_member(const struct walk *walk, config_setting_t *member, const char *name)
 {
     char where[WHERE_LIMIT];
 
@@ -253,16 +155,16 @@ static void walk_member(const struct walk *walk, const config_setting_t *member,
         walk_group(walk, member, name);
     else if (is_group_name(walk, name))
         fault_at(walk->faults, where, name, "must be a group, and is %s", value_type(member));
-    else if (find_row(name) || table_has_group(&global_table, name))
+    else if (row_find(name) || table_has_group(&global_table, name))
         fault_at(walk->faults, where, name, "is of the whole daemon, not of one listener");
     else
-        unknown_name(walk->faults, where, name);
+        row_unknown(walk->faults, where, name);
 }
 
 static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix)
 {
     for (int i = 0; i < config_setting_length(group); i++) {
-        const config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
+        config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
         char name[NAME_LIMIT];
 
         snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "." : "",
@@ -443,6 +345,7 @@ static struct settings *new_settings(void)
 
     if (settings && source) {
         config_init(&source->config);
+        config_set_destructor(&source->config, free); /* of the lists, which belong to values */
         settings->source = source;
         return settings;
     }
@@ -465,7 +368,7 @@ int settings_load(const char *path, const char *const *overrides, struct faults 
         return -1;
     }
     for (; *overrides; overrides++)
-        override_one(&settings->source->config, *overrides, faults);
+        settings_override(&settings->source->config, *overrides, faults);
     fill(settings, faults);
     check_contradictions(settings, faults);
     *ret_settings = settings;

@@ -30,7 +30,7 @@ struct listener_settings {
     struct tls_params tls;
 };
 
-/* What one configuration file says. All texts live as long as the struct. */
+/* What one configuration file says. All texts and lists live as long as the struct. */
 struct settings {
     int max_clients;
     uint64_t drain_timeout_usec;

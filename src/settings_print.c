@@ -39,6 +39,16 @@ static void print_seconds(uint64_t usec, FILE *file)
     fprintf(file, ".%.*s", (int)n, decimals);
 }
 
+static void print_networks(const struct networks *networks, FILE *file)
+{
+    char text[NETWORK_TEXT_MAX];
+
+    fputc('[', file);
+    for (size_t i = 0; i < networks->n; i++)
+        fprintf(file, "%s\"%s\"", i == 0 ? " " : ", ", network_format(&networks->list[i], text));
+    fputs(" ]", file);
+}
+
 static const char *word_of(const struct choice *choices, int value)
 {
     while (choices->value != value)
@@ -67,6 +77,9 @@ static void print_value(const struct setting *row, const void *field, FILE *file
         break;
     case KIND_CHOICE:
         print_text(word_of(row->choices, *(const int *)field), file);
+        break;
+    case KIND_NETWORKS:
+        print_networks(field, file);
         break;
     }
 }

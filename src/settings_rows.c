@@ -41,7 +41,8 @@ static const struct choice tls_versions[] = {
              : KIND_INT, int64_t                                                                   \
              : KIND_BYTES, uint64_t                                                                \
              : KIND_SECONDS, const char *                                                          \
-             : KIND_STRING)
+             : KIND_STRING, struct networks                                                        \
+             : KIND_NETWORKS)
 
 #define PLACE(type, name_, field) .name = name_, .offset = offsetof(type, field)
 #define ROW(type, name, field, initial_, min_, max_, help_)                                        \
@@ -108,6 +109,19 @@ static const struct setting listener_rows[] = {
              "Seconds that a client may stay in all; 0 means no limit."),
     LISTENER("max_bytes", max_bytes, "0", 0, BYTES_LIMIT,
              "Bytes that a client may send; 0 means no limit."),
+    LISTENER(
+        "allow", admit.allow, "[]", 0, 0,
+        "Networks whose clients may enter, as [ \"192.0.2.0/24\", \"::1\" ]; empty means all."),
+    LISTENER("deny", admit.deny, "[]", 0, 0,
+             "Networks whose clients may not enter, whatever allow says."),
+    LISTENER("max_clients_per_source", admit.max_clients_per_source, "64", 0, BOARD_SLOTS,
+             "Clients at a time from one source, which is a network; 0 means no limit."),
+    LISTENER("source_prefix_v4", admit.source_prefix_v4, "32", 1, 32,
+             "Bits of an IPv4 address that make its source; 32 is each address for itself."),
+    LISTENER("source_prefix_v6", admit.source_prefix_v6, "64", 1, 128,
+             "Bits of an IPv6 address that make its source; a site's network mostly has 64."),
+    LISTENER("rate_per_source", admit.rate_per_source, "0", 0, 1000000,
+             "New clients a second from one source, and as many at once; 0 means no limit."),
     LISTENER("tls.enabled", tls_enabled, "false", 0, 0, "Speak TLS from the first byte."),
     LISTENER("tls.certificate", tls.certificate, NULL, 1, PATH_LIMIT,
              "PEM file with the certificate, then its issuers."),
@@ -142,6 +156,13 @@ const struct setting *table_find(const struct table *table, const char *name)
         if (strcmp(table->rows[i].name, name) == 0)
             return &table->rows[i];
     return NULL;
+}
+
+const struct setting *row_find(const char *name)
+{
+    const struct setting *row = table_find(&listener_table, name);
+
+    return row ? row : table_find(&global_table, name);
 }
 
 bool table_has_group(const struct table *table, const char *name)
@@ -185,17 +206,18 @@ static size_t distance(const char *a, const char *b)
 
 /*
  * Of the full name or of its last part alone: "certificate" at the top level is tls.certificate. A
- * beginning of a name is near to it.
+ * beginning of a name is nearer to it than anything but a single slip is.
  */
 static size_t name_distance(const char *row, const char *name)
 {
     const char *last = strrchr(row, '.');
-    size_t length = strlen(name);
+    size_t length = strlen(name), d;
 
     last = last ? last + 1 : row;
+    d = smaller(distance(row, name), distance(last, name));
     if (length >= 4 && (strncmp(row, name, length) == 0 || strncmp(last, name, length) == 0))
-        return 1;
-    return smaller(distance(row, name), distance(last, name));
+        return smaller(d, 2);
+    return d;
 }
 
 /* The names of lists and groups, which stand in no row of their own. */
@@ -222,4 +244,17 @@ const char *table_nearest(const struct table *const *tables, size_t n, const cha
     for (size_t i = 0; i < COUNT(other_names); i++)
         consider(other_names[i], name, &nearest, &best);
     return nearest;
+}
+
+void row_unknown(struct faults *faults, const char *where, const char *name)
+{
+    const struct table *const tables[] = {&listener_table, &global_table};
+    const char *nearest = table_nearest(tables, 2, name);
+
+    if (nearest && strcmp(nearest, name) == 0)
+        fault_at(faults, where, name, "is not set as a whole; set its members");
+    else if (nearest)
+        fault_at(faults, where, name, "no such setting; did you mean %s?", nearest);
+    else
+        fault_at(faults, where, name, "no such setting");
 }

@@ -19,7 +19,7 @@ struct text_line {
 
 /* ---- finding the items that need care ---- */
 
-enum item { ITEM_END, ITEM_NUMBER, ITEM_INCLUDE };
+enum item { ITEM_END, ITEM_NUMBER, ITEM_TEXT, ITEM_INCLUDE };
 
 /* What may stand in a name or a number (libconfig's manual, 4: the grammar). */
 static size_t word_length(const char *text)
@@ -48,6 +48,28 @@ static size_t opaque_length(const char *text)
         return 0;
     end = strstr(text + 2, "*/");
     return end ? (size_t)(end - text) + 2 : strlen(text);
+}
+
+/* The length of the blanks and comments that begin here. */
+static size_t gap_length(const char *text)
+{
+    static const char blanks[] = " \t\r\n\f";
+    size_t n = strspn(text, blanks), comment;
+
+    while (text[n] != '"' && (comment = opaque_length(text + n)) > 0)
+        n += comment + strspn(text + n + comment, blanks);
+    return n;
+}
+
+/* Whether a quoted text of `n` bytes begins here that is an element of a list, or its last word. */
+static bool is_listed(const char *text, size_t n)
+{
+    const char *after = text + n;
+
+    if (text[0] != '"')
+        return false;
+    after += gap_length(after);
+    return *after != '\0' && strchr(",])", *after);
 }
 
 /* The length of `@include "PATH"`, or 0. */
@@ -83,6 +105,8 @@ static enum item find_item(const char *text, const char **ret_begin, size_t *ret
         size_t opaque = opaque_length(at), include = include_length(at), word = word_length(at);
 
         *ret_n = opaque ? opaque : include ? include : word ? word : 1;
+        if (opaque > 0 && is_listed(at, opaque))
+            return ITEM_TEXT;
         if (opaque == 0 && include > 0)
             return ITEM_INCLUDE;
         if (opaque == 0 && needs_l(at, word))
@@ -193,6 +217,18 @@ static void included_path(const char *including, const char *include, size_t n, 
         snprintf(path, PATH_LIMIT, "%.*s/%.*s", (int)(slash - including), including, length, begin);
 }
 
+/* Put what follows a text in a list right behind it. Returns how much of `text` it has put. */
+static size_t put_listed(struct builder *builder, const char *text, size_t n, const char *file,
+                         unsigned *line)
+{
+    size_t gap = gap_length(text + n);
+
+    put(builder, text, n, file, line);
+    put(builder, text + n + gap, 1, file, line);
+    put(builder, text + n, gap, file, line);
+    return n + gap + 1;
+}
+
 static void put_file(struct builder *builder, const char *path, const char *where, int depth);
 
 static void put_text(struct builder *builder, const char *text, const char *file, int depth)
@@ -210,6 +246,8 @@ static void put_text(struct builder *builder, const char *text, const char *file
         if (item == ITEM_NUMBER) {
             put(builder, at, n, file, &line);
             put(builder, "L", 1, file, &line);
+        } else if (item == ITEM_TEXT) {
+            text = at + put_listed(builder, at, n, file, &line);
         } else if (item == ITEM_INCLUDE) {
             char path[PATH_LIMIT], where[PATH_LIMIT + 16];
 
@@ -259,13 +297,17 @@ char *settings_text_widen(const char *text)
     unsigned line = 1;
     const char *at;
     size_t n;
+    enum item item;
 
-    while (find_item(text, &at, &n) == ITEM_NUMBER) {
+    do {
+        item = find_item(text, &at, &n);
         put(&builder, text, (size_t)(at - text) + n, "", &line);
-        put(&builder, "L", 1, "", &line);
+        if (item == ITEM_NUMBER)
+            put(&builder, "L", 1, "", &line);
+        else if (item == ITEM_INCLUDE)
+            builder.failed = true;
         text = at + n;
-    }
-    put(&builder, text, strlen(text), "", &line);
+    } while (item != ITEM_END);
     free(out.lines);
     if (!builder.failed)
         return out.text;

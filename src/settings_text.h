@@ -2,9 +2,10 @@
  * settings_text.h - the text of a configuration, as libconfig is to parse it. Private to the
  * settings modules.
  *
- * Three things that libconfig 1.5 does to a text are kept from it here: it cuts a whole number that
- * has no L to 32 bits without a word; it cannot include a file by an absolute path; and it ends the
- * process when it is made to include a directory.
+ * Four things that libconfig 1.5 does to a text are kept from it here: it cuts a whole number that
+ * has no L to 32 bits without a word; it takes a text in a list to be on the line of what follows
+ * it; it cannot include a file by an absolute path; and it ends the process when it is made to
+ * include a directory.
  */
 #ifndef ECHOD_SETTINGS_TEXT_H
 #define ECHOD_SETTINGS_TEXT_H
@@ -28,7 +29,10 @@ struct settings_text {
  */
 int settings_text_read(const char *path, struct faults *faults, struct settings_text *ret_text);
 
-/* Put an L behind every number of one value that needs it. Returns the new text, or NULL. */
+/*
+ * Put an L behind every number of one value that needs it. Returns the new text, or NULL where
+ * memory has run out or the value includes files.
+ */
 char *settings_text_widen(const char *text);
 
 /* The place, "FILE:LINE", of line `line` (from 1) of the text; into `where` of `size` bytes. */

@@ -3,6 +3,7 @@
 
 #include "settings_text.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,31 @@ const char *value_type(const config_setting_t *value)
         return "a list";
     }
 }
+
+/* ---- the parts of a value ---- */
+
+static bool takes_list(const struct setting *row)
+{
+    return row->kind == KIND_NETWORKS;
+}
+
+static bool is_list(const config_setting_t *value)
+{
+    return config_setting_is_array(value) || config_setting_is_list(value);
+}
+
+unsigned value_parts(const struct setting *row, const config_setting_t *value)
+{
+    return takes_list(row) && is_list(value) ? (unsigned)config_setting_length(value) : 1;
+}
+
+const config_setting_t *value_part(const struct setting *row, const config_setting_t *value,
+                                   unsigned i)
+{
+    return takes_list(row) && is_list(value) ? config_setting_get_elem(value, i) : value;
+}
+
+/* ---- right or wrong ---- */
 
 static bool is_whole(const config_setting_t *value)
 {
@@ -49,6 +75,8 @@ static const char *wrong_type(const struct setting *row, const config_setting_t 
         return is_whole(value) ? NULL : "a whole number";
     case KIND_SECONDS:
         return config_setting_is_number(value) ? NULL : "a number of seconds";
+    case KIND_NETWORKS:
+        return config_setting_type(value) == CONFIG_TYPE_STRING ? NULL : "a network, as a text";
     default:
         return config_setting_type(value) == CONFIG_TYPE_STRING ? NULL : "a text";
     }
@@ -79,6 +107,7 @@ static int check_range(const struct setting *row, const config_setting_t *value,
                        struct err *ret_err)
 {
     const char *text = config_setting_get_string(value);
+    struct network network;
     char words[128];
     double number;
 
@@ -90,6 +119,8 @@ static int check_range(const struct setting *row, const config_setting_t *value,
             return 0;
         list_choices(row->choices, words, sizeof(words));
         return err_set(ret_err, "\"%s\" is not one of %s", text, words);
+    case KIND_NETWORKS:
+        return network_parse(text, &network, ret_err);
     case KIND_STRING:
         number = (double)strlen(text);
         if (number >= row->min && number <= row->max)
@@ -105,6 +136,17 @@ static int check_range(const struct setting *row, const config_setting_t *value,
     }
 }
 
+int value_check(const struct setting *row, const config_setting_t *part, struct err *ret_err)
+{
+    const char *wanted = wrong_type(row, part);
+
+    if (wanted)
+        return err_set(ret_err, "must be %s, and is %s", wanted, value_type(part));
+    return check_range(row, part, ret_err);
+}
+
+/* ---- storing ---- */
+
 /* 0 means never, so what is a little more must not become it. */
 static uint64_t to_usec(double seconds)
 {
@@ -113,7 +155,25 @@ static uint64_t to_usec(double seconds)
     return usec == 0 && seconds > 0 ? 1 : usec;
 }
 
-static void store(const struct setting *row, const config_setting_t *value, void *base)
+static int store_networks(const struct setting *row, config_setting_t *value,
+                          struct networks *ret_networks, struct err *ret_err)
+{
+    struct networks networks = {.n = value_parts(row, value)};
+
+    if (networks.n > 0) {
+        networks.list = calloc(networks.n, sizeof(*networks.list));
+        if (!networks.list)
+            return err_set(ret_err, "cannot be kept: %s", strerror(errno));
+    }
+    for (unsigned i = 0; i < networks.n; i++)
+        network_parse(config_setting_get_string(value_part(row, value, i)), &networks.list[i],
+                      ret_err);
+    config_setting_set_hook(value, networks.list);
+    *ret_networks = networks;
+    return 0;
+}
+
+int value_store(const struct setting *row, config_setting_t *value, void *base, struct err *ret_err)
 {
     void *field = (char *)base + row->offset;
 
@@ -136,21 +196,13 @@ static void store(const struct setting *row, const config_setting_t *value, void
     case KIND_CHOICE:
         *(int *)field = find_choice(row->choices, config_setting_get_string(value))->value;
         break;
+    case KIND_NETWORKS:
+        return store_networks(row, value, field, ret_err);
     }
-}
-
-int value_store(const struct setting *row, const config_setting_t *value, void *base,
-                struct err *ret_err)
-{
-    const char *wanted = wrong_type(row, value);
-
-    if (wanted)
-        return err_set(ret_err, "must be %s, and is %s", wanted, value_type(value));
-    if (check_range(row, value, ret_err) < 0)
-        return -1;
-    store(row, value, base);
     return 0;
 }
+
+/* ---- from texts ---- */
 
 static config_setting_t *parse_as_value(const char *text, config_t *scratch)
 {
@@ -161,7 +213,7 @@ static config_setting_t *parse_as_value(const char *text, config_t *scratch)
         config_read_string(scratch, line) == CONFIG_TRUE) {
         root = config_root_setting(scratch);
         value = config_setting_get_member(root, "v");
-        if (config_setting_length(root) != 1 || !config_setting_is_scalar(value))
+        if (config_setting_length(root) != 1)
             value = NULL;
     }
     free(line);
@@ -169,12 +221,19 @@ static config_setting_t *parse_as_value(const char *text, config_t *scratch)
     return value;
 }
 
+/* Whether the text of a value is to be taken as it is. */
+static bool is_bare(const struct setting *row, const char *text)
+{
+    bool takes_text = row->kind == KIND_STRING || row->kind == KIND_CHOICE || takes_list(row);
+
+    return takes_text && text[0] != '"' && !(takes_list(row) && (text[0] == '[' || text[0] == '('));
+}
+
 config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch)
 {
-    bool is_text = row->kind == KIND_STRING || row->kind == KIND_CHOICE;
     config_setting_t *value;
 
-    if (!is_text || text[0] == '"') {
+    if (!is_bare(row, text)) {
         value = parse_as_value(text, scratch);
         if (value || config_error_type(scratch) != CONFIG_ERR_PARSE)
             return value;
@@ -185,4 +244,13 @@ config_setting_t *value_parse(const struct setting *row, const char *text, confi
     if (value)
         config_setting_set_string(value, text);
     return value;
+}
+
+/* config_setting_lookup() of libconfig 1.5 takes its path apart in place. */
+config_setting_t *value_lookup(config_setting_t *group, const char *name)
+{
+    char path[NAME_LIMIT];
+
+    snprintf(path, sizeof(path), "%s", name);
+    return config_setting_lookup(group, path);
 }

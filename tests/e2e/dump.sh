@@ -59,6 +59,7 @@ shows 'max_clients = 1000;'
 shows 'level = "info";'
 shows 'name = "echo";'
 shows 'idle_timeout = 300;'
+shows 'allow = [ ];'
 shows '# certificate = ;'
 
 # every setting other than by default
@@ -72,6 +73,8 @@ log = { target = "stderr"; level = "debug"; };
 name = "other"; host = "127.0.0.1"; port = 0; backlog = 65535;
 reuse = false; reuse_port = true; nodelay = false; keepalive = 32767;
 handshake_timeout = 1.000001; idle_timeout = 0; session_timeout = 31536000; max_bytes = 1;
+allow = ( "127.0.0.0/8", "::1" ); deny = "::ffff:192.0.2.0/120"; max_clients_per_source = 0;
+source_prefix_v4 = 1; source_prefix_v6 = 128; rate_per_source = 1000000;
 framing = "marker"; marker = "\r\n.\r\n"; max_message = 16777216;
 tls = {
     enabled = true;
@@ -87,6 +90,9 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'target = "stderr";' '
     'name = "other";' 'host = "127.0.0.1";' 'port = 0;' 'backlog = 65535;' 'reuse = false;' \
     'reuse_port = true;' 'nodelay = false;' 'keepalive = 32767;' 'handshake_timeout = 1.000001;' \
     'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'framing = "marker";' \
+    'allow = [ "127.0.0.0/8", "::1/128" ];' 'deny = [ "192.0.2.0/24" ];' \
+    'max_clients_per_source = 0;' 'source_prefix_v4 = 1;' 'source_prefix_v6 = 128;' \
+    'rate_per_source = 1000000;' \
     'marker = "\x0d\n.\x0d\n";' 'max_message = 16777216;' 'enabled = true;' \
     'certificate = "crt \"quoted\" back\\slash, blank, Ünï.pem";' \
     'key = "key \"quoted\" back\\slash, blank, Ünï.pem";' 'min_version = "TLSv1";' \
@@ -95,8 +101,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'target = "stderr";' '
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 29 settings, and log, tls and listeners
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 32 ] ||
+# 35 settings, and log, tls and listeners
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 38 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none
@@ -179,6 +185,11 @@ sets one.conf 'level = "debug";' 1 log.level=debug
 sets one.conf 'level = "debug";' 1 'log.level="debug"'
 sets one.conf 'tickets = 4;' 1 tls.tickets=4
 sets one.conf 'enabled = true;' 1 tls.enabled=true tls.certificate=c tls.key=k
+sets one.conf 'allow = [ "192.0.2.0/24" ];' 1 allow=192.0.2.0/24
+sets one.conf 'allow = [ "192.0.2.0/24", "2001:db8::/32" ];' 1 \
+    'allow=["192.0.2.0/24", "2001:db8::/32"]'
+sets one.conf 'deny = [ ];' 1 deny=192.0.2.0/24 'deny=()'
+sets two.conf 'deny = [ "::1/128" ];' 1 'listeners.[1].deny=::1'
 sets two.conf 'port = 7009;' 1 port=7009
 sets two.conf 'port = 7009;' 1 'listeners.[0].port=7009'
 sets two.conf 'port = 7009;' 1 'listeners.[1].port=7009'
@@ -225,6 +236,10 @@ refuses one.conf 'port: ' port=
 refuses one.conf 'port: ' 'port=[7]'
 refuses one.conf 'port: ' 'port={}'
 refuses one.conf 'port: ' 'port=7009; host="*"'
+refuses one.conf 'allow: "x" is no network' 'allow=[ "::1", "x" ]'
+refuses one.conf 'allow: must be a network, as a text, and is a whole number' 'allow=[7]'
+refuses one.conf 'deny: 192.0.2.1/24 has bits beyond its prefix; did you mean 192.0.2.0/24?' \
+    deny=192.0.2.1/24
 refuses one.conf 'nodelay: ' nodelay=yes
 refuses one.conf 'nodelay: must be true or false, and is a whole number' nodelay=1
 refuses one.conf 'idle_timeout: -1 is not in the range from 0 to 86400' idle_timeout=-1

@@ -2,6 +2,7 @@
 #include "settings_helper.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- a sink that keeps what is reported ---- */
 
@@ -35,6 +36,12 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_true(listener->idle_timeout_usec == 300 * USEC_PER_SEC);
     assert_true(listener->session_timeout_usec == 0);
     assert_true(listener->max_bytes == 0);
+    assert_int_equal(listener->admit.allow.n, 0);
+    assert_int_equal(listener->admit.deny.n, 0);
+    assert_int_equal(listener->admit.max_clients_per_source, 64);
+    assert_int_equal(listener->admit.source_prefix_v4, 32);
+    assert_int_equal(listener->admit.source_prefix_v6, 64);
+    assert_int_equal(listener->admit.rate_per_source, 0);
     assert_false(listener->tls_enabled);
     assert_null(listener->tls.certificate);
     assert_null(listener->tls.key);
@@ -206,6 +213,57 @@ static void texts_keep_every_byte(void **state)
     settings_free(settings);
 }
 
+/* ---- lists ---- */
+
+static void assert_networks(const struct networks *networks, const char *wanted)
+{
+    char text[1024] = "", one[NETWORK_TEXT_MAX];
+
+    for (size_t i = 0; i < networks->n; i++) {
+        strcat(text, i == 0 ? "" : " ");
+        strcat(text, network_format(&networks->list[i], one));
+    }
+    assert_string_equal(text, wanted);
+}
+
+static void lists_are_arrays_lists_or_one_text(void **state)
+{
+    struct settings *settings =
+        good("allow = [ \"127.0.0.0/8\", \"::1\" ];\n"
+             "deny = ( \"10.0.0.0\" \"/8\", # a comment, \"and a text\"\n \"2001:db8::/32\" );\n"
+             "listeners = ( { name = \"a\"; port = 1; }, { name = \"b\"; port = 2; allow = []; },\n"
+             "    { name = \"c\"; port = 3; allow = \"192.0.2.1\"; deny = (); } );");
+    const struct admit_rules *a = &settings->listeners[0].admit;
+    const struct admit_rules *b = &settings->listeners[1].admit;
+    const struct admit_rules *c = &settings->listeners[2].admit;
+
+    (void)state;
+    assert_networks(&a->allow, "127.0.0.0/8 ::1/128");
+    assert_networks(&a->deny, "10.0.0.0/8 2001:db8::/32");
+    assert_networks(&b->allow, "");
+    assert_networks(&b->deny, "10.0.0.0/8 2001:db8::/32");
+    assert_networks(&c->allow, "192.0.2.1/32");
+    assert_networks(&c->deny, "");
+    settings_free(settings);
+}
+
+static void overrides_may_be_lists(void **state)
+{
+    static const char *const overrides[] = {"allow=[\"192.0.2.0/24\", \"2001:db8::/32\"]",
+                                            "listeners.[1].allow=198.51.100.0/24", "deny=(\"::1\")",
+                                            "deny=[]", NULL};
+    struct settings *settings = good_with("deny = [ \"127.0.0.1\" ];\n"
+                                          "listeners = ( { name = \"a\"; port = 1; },\n"
+                                          "    { name = \"b\"; port = 2; } );",
+                                          overrides);
+
+    (void)state;
+    assert_networks(&settings->listeners[0].admit.allow, "192.0.2.0/24 2001:db8::/32");
+    assert_networks(&settings->listeners[0].admit.deny, "");
+    assert_networks(&settings->listeners[1].admit.allow, "198.51.100.0/24");
+    settings_free(settings);
+}
+
 /* ---- -o ---- */
 
 static void overrides_go_before_the_file(void **state)
@@ -278,6 +336,11 @@ static void wrong_overrides_are_faults(void **state)
     assert_bad_override("", "port=seven", "-o: port: ");
     assert_bad_override("", "port={}", "-o: port: ");
     assert_bad_override("", "port=7; name = \"x\"", "-o: port: ");
+    assert_bad_override("", "port=7;\n@include \"/\"", "-o: port: ");
+    assert_bad_override("", "port=[7]", "-o: port: must be a whole number, and is a list");
+    assert_bad_override("", "port=({ a = [ 1 ]; })", "-o: port: must be a whole number");
+    assert_bad_override("", "allow=192.0.2.1/24", "-o: allow: 192.0.2.1/24 has bits beyond");
+    assert_bad_override("", "allow=[\"::\", \"x\"]", "-o: allow: \"x\" is no network");
     assert_bad_override("", "name=", "-o: name: must have 1 to 63 bytes, and has 0");
     assert_bad_override("", "tls=true", "-o: tls: ");
     assert_bad_override("", "listeners=1", "-o: listeners: ");
@@ -311,6 +374,8 @@ int main(void)
         cmocka_unit_test(no_number_is_cut),
         cmocka_unit_test(no_number_is_cut_into_its_range),
         cmocka_unit_test(texts_keep_every_byte),
+        cmocka_unit_test(lists_are_arrays_lists_or_one_text),
+        cmocka_unit_test(overrides_may_be_lists),
         cmocka_unit_test(overrides_go_before_the_file),
         cmocka_unit_test(overrides_reach_one_listener),
         cmocka_unit_test(overrides_mend_the_file),

@@ -124,10 +124,42 @@ static void wrong_types_are_told_from_right_ones(void **state)
     assert_bad("max_bytes = 1.0;", "1: max_bytes: must be a whole number");
     assert_bad("host = 7;", "1: host: must be a text, and is a whole number");
     assert_bad("log = { level = 7; };", "1: log.level: must be a text, and is a whole number");
+    assert_bad("allow = 7;", "1: allow: must be a network, as a text, and is a whole number");
+    assert_bad("deny = {};", "1: deny: must be a network, as a text, and is a group");
+    assert_bad("deny = ( [] );", "1: deny: must be a network, as a text, and is a list");
     assert_bad("log = ( );", "1: log: must be a group, and is a list");
     assert_bad("listeners = { };", "1: listeners: must be a list");
     assert_bad("listeners = ( );", "1: listeners: must be a list of at least one group");
     assert_bad("listeners = [ 7 ];", "1: listeners: must be a list");
+}
+
+/* libconfig would have each text on the line of what follows it. */
+static void every_element_has_its_place(void **state)
+{
+    static const char text[] = "allow = [\n"
+                               "    \"192.0.2.1/24\",\n"
+                               "    \"192.0.2.0/24\" # right\n"
+                               "    , \"::/129\" /* wrong,\n"
+                               "         and at length */\n"
+                               "];\n"
+                               "deny = ( 7,\n"
+                               "    \"192.0.2.0\"\n"
+                               "    \"/33\"\n"
+                               "\n"
+                               ");\n"
+                               "listeners = ( { deny =\n"
+                               "    [ \"x\"\n"
+                               "    ]; } );\n";
+    static const char *const wanted[] = {
+        "2: allow: 192.0.2.1/24 has bits beyond its prefix; did you mean 192.0.2.0/24?",
+        "4: allow: \"::/129\": the prefix must be a whole number from 0 to 128",
+        "7: deny: must be a network, as a text, and is a whole number",
+        "9: deny: \"192.0.2.0/33\": the prefix must be a whole number from 0 to 32",
+        "13: deny: \"x\" is no network",
+    };
+
+    (void)state;
+    assert_faults_with(text, no_overrides, COUNT(wanted), wanted);
 }
 
 static void tls_needs_a_certificate_and_a_key(void **state)
@@ -289,6 +321,7 @@ int main(void)
         cmocka_unit_test(included_files_are_found_beside_the_file),
         cmocka_unit_test(unknown_names_are_faults),
         cmocka_unit_test(wrong_types_are_told_from_right_ones),
+        cmocka_unit_test(every_element_has_its_place),
         cmocka_unit_test(tls_needs_a_certificate_and_a_key),
         cmocka_unit_test(the_newest_tls_version_is_not_older_than_the_oldest),
         cmocka_unit_test(listeners_have_names_of_their_own),

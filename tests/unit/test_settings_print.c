@@ -25,6 +25,13 @@ static void assert_same_text(const char *a, const char *b)
         assert_string_equal(a, b);
 }
 
+static void assert_same_networks(const struct networks *a, const struct networks *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++)
+        assert_true(network_equal(&a->list[i], &b->list[i]));
+}
+
 static void assert_same_value(const struct setting *row, const void *a, const void *b)
 {
     switch (row->kind) {
@@ -43,6 +50,9 @@ static void assert_same_value(const struct setting *row, const void *a, const vo
         break;
     case KIND_STRING:
         assert_same_text(*(const char *const *)a, *(const char *const *)b);
+        break;
+    case KIND_NETWORKS:
+        assert_same_networks(a, b);
         break;
     }
 }
@@ -95,6 +105,9 @@ static void what_is_printed_loads_again(void **state)
                       "host = \"*\"; port = 0; backlog = 1; reuse = false; reuse_port = true;\n"
                       "nodelay = false; keepalive = 1; handshake_timeout = 86399.999999;\n"
                       "idle_timeout = 0; session_timeout = 31535999.999999;\n"
+                      "allow = [ \"0.0.0.0/0\", \"::ffff:10.0.0.0/104\" ]; deny = \"fe80::/10\";\n"
+                      "max_clients_per_source = 0; rate_per_source = 1000000;\n"
+                      "source_prefix_v4 = 1; source_prefix_v6 = 128;\n"
                       "tls = { enabled = true; certificate = \"c\"; key = \"k\";\n"
                       "    min_version = \"TLSv1\"; max_version = \"TLSv1.1\";\n"
                       "    ciphers = \"ALL\"; ciphersuites = \"s\"; groups = \"g\";\n"
