@@ -160,13 +160,16 @@ static void demand_reader_agrees(const struct answer *whole, const uint8_t *data
         demand(read == whole->length);
 }
 
+/* Beyond these, more bytes only fill up what the fixed part of version 2 has promised. */
+#define BEGINNINGS 300
+
 /* What has been said of a beginning holds for all that begins so. */
 static void demand_beginnings_agree(const struct answer *whole, const uint8_t *data, size_t n)
 {
     struct answer before = ask(data, 0);
     size_t end = whole->verdict == PROXY_COMPLETE ? whole->length : n;
 
-    for (size_t i = 1; i < end; i++) {
+    for (size_t i = 1; i < end && i < BEGINNINGS; i++) {
         struct answer answer = ask(data, i);
 
         demand(before.verdict == PROXY_MORE || before.verdict == answer.verdict);
