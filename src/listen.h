@@ -20,10 +20,11 @@ struct listen_params {
     const char *host; /* name, address, "*" or "unix:PATH" */
     int port;         /* 0 = any free one, the same for all addresses of the host */
     int backlog;
-    bool reuse;        /* SO_REUSEADDR */
-    bool reuse_port;   /* SO_REUSEPORT */
-    bool nodelay;      /* TCP_NODELAY, which accepted sockets inherit */
-    int keepalive_sec; /* TCP_KEEPIDLE, inherited too; 0 = no SO_KEEPALIVE */
+    bool reuse;                 /* SO_REUSEADDR */
+    bool reuse_port;            /* SO_REUSEPORT */
+    bool nodelay;               /* TCP_NODELAY, which accepted sockets inherit */
+    int keepalive_sec;          /* TCP_KEEPIDLE, inherited too; 0 = no SO_KEEPALIVE */
+    uint64_t user_timeout_usec; /* TCP_USER_TIMEOUT, inherited too; 0 = the system's */
 };
 
 #define LISTEN_UNUSED (-1)

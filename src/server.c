@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TICK_USEC USEC_PER_SEC      /* from a change to the sweep and STATUS= for it */
@@ -302,16 +303,35 @@ int server_serve_single(struct server *server, const struct server_listener *lis
     return 0;
 }
 
+/* What is short for a moment leaves us as we are; not to spin meanwhile costs every client 10 ms.
+ */
+static bool is_short_of_something(int error)
+{
+    return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE ||
+           error == -EAGAIN || error == -EINTR;
+}
+
+/* One event. Returns false, with `err`, when the loop cannot go on. */
+static bool run_once(struct server *server, uint64_t usec)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int error = sd_event_run(server->event, usec);
+
+    if (error >= 0)
+        return true;
+    err_set(&server->err, "cannot wait for events: %s", strerror(-error));
+    if (!is_short_of_something(error))
+        return false;
+    log_throttled(&server->loop_trouble, LOG_ERR, "%s", server->err.text);
+    nanosleep(&pause, NULL);
+    return true;
+}
+
 enum server_event server_run(struct server *server, struct err *ret_err)
 {
-    while (!server->woken) {
-        int error = sd_event_run(server->event, UINT64_MAX);
-
-        if (error < 0) {
-            err_set(&server->err, "cannot wait for events: %s", strerror(-error));
+    while (!server->woken)
+        if (!run_once(server, UINT64_MAX))
             server_wake(server, SERVER_FAILED);
-        }
-    }
     server->woken = false;
     if (server->event_kind == SERVER_FAILED)
         *ret_err = server->err;
@@ -332,7 +352,7 @@ static void cut(struct server *server)
                clients_count(server->clients));
     clients_cut(server->clients);
     while (clients_count(server->clients) > 0 && !deadline_passed(deadline)) {
-        sd_event_run(server->event, 10 * USEC_PER_MSEC);
+        run_once(server, 10 * USEC_PER_MSEC);
         clients_sweep(server->clients);
     }
 }
@@ -343,7 +363,7 @@ void server_drain(struct server *server)
     if (server->limits.drain_usec > 0)
         server_arm(server->drain, server->limits.drain_usec);
     while (server_totals(server).open > 0 && !server->drained)
-        if (sd_event_run(server->event, UINT64_MAX) < 0)
+        if (!run_once(server, UINT64_MAX))
             break;
     doors_give_up_held(server, "no process could be made for it");
     if (clients_count(server->clients) > 0)

@@ -41,7 +41,7 @@ struct server {
     struct client held;
     int held_door; /* the listening descriptor it came from */
     bool backing_off;
-    struct throttle accept_trouble, fork_trouble, hurry;
+    struct throttle accept_trouble, fork_trouble, loop_trouble, hurry;
 
     bool single; /* it stops by itself once the one client has ended */
     bool draining;

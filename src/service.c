@@ -81,6 +81,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
     struct faults placed = {.report = relay_fault, .arg = &relay};
 
     service->listen[i] = settings->listen;
+    service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
     service->sessions[i] = (struct session_params){
         .keeper = settings->tls.key_isolation ? service->keeper : NULL,
         .handshake_usec = settings->handshake_timeout_usec,

@@ -93,8 +93,9 @@ static const struct setting listener_rows[] = {
     LISTENER("reuse_port", listen.reuse_port, "false", 0, 0,
              "Share the port with other processes of this user (SO_REUSEPORT)."),
     LISTENER("nodelay", listen.nodelay, "true", 0, 0, "Send small answers at once (TCP_NODELAY)."),
-    LISTENER("keepalive", listen.keepalive_sec, "0", 0, 32767,
-             "Seconds of silence before TCP probes the peer (SO_KEEPALIVE); 0 is off."),
+    LISTENER(
+        "keepalive", listen.keepalive_sec, "0", 0, 32767,
+        "Seconds of silence before TCP probes the peer, who is gone after as many more; 0 is off."),
     CHOICE(struct listener_settings, "framing", frame.framing, "stream", framings,
            "What is echoed as a whole: stream (bytes as they come), line, marker or length."),
     LISTENER("marker", frame.marker, "END\n", 1, FRAME_MARKER_MAX,

@@ -10,6 +10,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+/*
+ * Load the certificates of a PEM file: the leaf, then its issuers. Whatever else is in the file, as
+ * a private key may be, is not even copied.
+ * Returns at least one, all the caller's, or NULL with *ret_err.
+ */
+STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err);
+
 /* The options and modes that a context of either side has. */
 void tls_set_options(SSL_CTX *ctx);
 

@@ -15,8 +15,19 @@ static SSL_CTX *ctx_of(const struct tls_server *server)
 
 static void load_certificate(SSL_CTX *ctx, const char *file, struct faults *faults)
 {
-    if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1)
-        fault(faults, "tls.certificate", "cannot load %s: %s", file, ossl_reason("unknown error"));
+    struct err err;
+    STACK_OF(X509) *chain = tls_load_chain(file, &err);
+
+    if (!chain) {
+        fault(faults, "tls.certificate", "%s", err.text);
+        return;
+    }
+    if (SSL_CTX_use_certificate(ctx, sk_X509_value(chain, 0)) != 1)
+        fault(faults, "tls.certificate", "cannot use %s: %s", file, ossl_reason("unknown error"));
+    for (int i = 1; i < sk_X509_num(chain); i++)
+        SSL_CTX_add1_chain_cert(ctx, sk_X509_value(chain, i));
+    ERR_clear_error();
+    sk_X509_pop_free(chain, X509_free);
 }
 
 static void load_key(SSL_CTX *ctx, const struct tls_params *params, const struct keeper *keeper,

@@ -1,0 +1,142 @@
+/* tls_chain.c - the certificates of a PEM file, and nothing else of it. */
+#include "tls_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (16 << 20)
+
+struct text {
+    char *bytes;
+    size_t length;
+};
+
+static ssize_t read_whole(int fd, char *bytes, size_t size)
+{
+    size_t length = 0;
+    ssize_t n;
+
+    while (length < size && (n = read(fd, bytes + length, size - length)) != 0) {
+        if (n < 0)
+            return -1;
+        length += (size_t)n;
+    }
+    return (ssize_t)length;
+}
+
+/* No stdio: its buffers would keep a copy. Returns 0, or -1 with errno. */
+static int read_fd(int fd, struct text *ret_text)
+{
+    struct stat st;
+    ssize_t length;
+    char *bytes;
+
+    if (fstat(fd, &st) < 0)
+        return -1;
+    if (st.st_size > FILE_MAX) {
+        errno = EFBIG;
+        return -1;
+    }
+    bytes = malloc((size_t)st.st_size + 1);
+    if (!bytes)
+        return -1;
+    length = read_whole(fd, bytes, (size_t)st.st_size);
+    if (length < 0) {
+        free(bytes);
+        return -1;
+    }
+    *ret_text = (struct text){bytes, (size_t)length};
+    return 0;
+}
+
+static int read_file(const char *path, struct text *ret_text)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), result, saved_errno;
+
+    if (fd < 0)
+        return -1;
+    result = read_fd(fd, ret_text);
+    saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    return result;
+}
+
+static void wipe(struct text *text)
+{
+    explicit_bzero(text->bytes, text->length);
+    free(text->bytes);
+}
+
+/* Where the next block of a PEM text begins (RFC 7468, 3), from `at` on; else its end. */
+static const char *next_block(const char *at, const char *end)
+{
+    static const char begin[] = "-----BEGIN ";
+    const char *found = memmem(at, (size_t)(end - at), begin, sizeof(begin) - 1);
+
+    return found ? found : end;
+}
+
+static bool is_certificate(const char *block, size_t length)
+{
+    static const char *const labels[] = {"-----BEGIN CERTIFICATE-----",
+                                         "-----BEGIN X509 CERTIFICATE-----",
+                                         "-----BEGIN TRUSTED CERTIFICATE-----"};
+
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+        if (length >= strlen(labels[i]) && memcmp(block, labels[i], strlen(labels[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool add_certificate(STACK_OF(X509) * chain, const char *block, size_t length)
+{
+    BIO *text = BIO_new_mem_buf(block, (int)length);
+    X509 *certificate = text ? PEM_read_bio_X509_AUX(text, NULL, NULL, NULL) : NULL;
+
+    BIO_free(text);
+    if (certificate && sk_X509_push(chain, certificate) > 0)
+        return true;
+    X509_free(certificate);
+    return false;
+}
+
+static bool add_all(STACK_OF(X509) * chain, const struct text *text)
+{
+    const char *end = text->bytes + text->length, *next;
+
+    for (const char *at = next_block(text->bytes, end); at != end; at = next) {
+        next = next_block(at + 1, end);
+        if (is_certificate(at, (size_t)(next - at)) &&
+            !add_certificate(chain, at, (size_t)(next - at)))
+            return false;
+    }
+    return true;
+}
+
+STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err)
+{
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    struct text text;
+    bool whole;
+
+    if (!chain || read_file(path, &text) < 0) {
+        err_set(ret_err, "cannot load %s: %s", path, strerror(errno));
+        sk_X509_free(chain);
+        return NULL;
+    }
+    whole = add_all(chain, &text);
+    wipe(&text);
+    if (whole && sk_X509_num(chain) > 0)
+        return chain;
+    err_set(ret_err, "cannot load %s: %s", path,
+            whole ? "no such thing in PEM form in it" : ossl_reason("unknown error"));
+    sk_X509_pop_free(chain, X509_free);
+    return NULL;
+}
