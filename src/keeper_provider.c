@@ -336,15 +336,14 @@ static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const O
 /* Ours comes into play only for our own keys: whatever else is asked for, others go before it. */
 static bool load_provider(void)
 {
-    static bool loaded;
+    static OSSL_PROVIDER *provider; /* for the life of the process */
 
-    if (loaded)
+    if (provider)
         return true;
     load_error_texts();
-    loaded = OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1 &&
-             OSSL_PROVIDER_try_load(NULL, NAME, 1 /* keep those that are loaded by default */) &&
-             EVP_set_default_properties(NULL, "?provider!=" NAME) == 1;
-    return loaded;
+    if (OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1)
+        provider = OSSL_PROVIDER_try_load(NULL, NAME, 1 /* keep those loaded by default */);
+    return provider && EVP_set_default_properties(NULL, "?provider!=" NAME) == 1;
 }
 
 /* ---- one key ---- */

@@ -167,7 +167,7 @@ static int on_helper(sd_event_source *source, int pidfd, uint32_t events, void *
     if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
         info.si_pid = -1;
     server->ended_helper = info.si_pid;
-    sd_event_source_disable_unref(source); /* closes the descriptor as well */
+    sd_event_source_set_floating(source, false); /* frees it, and closes the descriptor */
     server_wake(server, SERVER_HELPER);
     return 0;
 }
@@ -180,12 +180,14 @@ int server_adopt(struct server *server, pid_t pid, struct err *ret_err)
                     ? -errno
                     : sd_event_add_io(server->event, &source, pidfd, EPOLLIN, on_helper, server);
 
-    if (error >= 0)
-        error = sd_event_source_set_io_fd_own(source, true);
-    if (error >= 0)
-        error = sd_event_source_set_floating(source, true);
-    if (error < 0)
+    if (error < 0) {
+        if (pidfd >= 0)
+            close(pidfd);
         return err_set(ret_err, "cannot watch the process %d: %s", (int)pid, strerror(-error));
+    }
+    sd_event_source_set_io_fd_own(source, true);
+    sd_event_source_set_floating(source, true); /* the loop's from here on */
+    sd_event_source_unref(source);
     return 0;
 }
 
