@@ -10,6 +10,7 @@ top_srcdir=${top_srcdir:-${here%/tests/e2e}}
 ECHOD=${ECHOD:-$top_srcdir/build/echod}
 top_builddir=${top_builddir:-$(dirname "$ECHOD")}
 ECHOC=${ECHOC:-$top_builddir/echoc}
+CHAOS=$top_builddir/tests/chaos/chaos
 PKI=${PKI:-$top_srcdir/build/tests/pki}
 [ -e "$PKI/ca.crt" ] || "$top_srcdir/certs/make-certs" "$PKI" >/dev/null || exit 1
 
@@ -113,7 +114,9 @@ expect_exit() { # STATUS PID: it ends by itself, so
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 logged() { grep -qF -- "$1" $log; }
-children() { pgrep -P "$echod_pid"; }
+children() { # of clients: the key's keeper is none
+    pgrep -P "$echod_pid" | grep -vxF -e "$(pgrep -P "$echod_pid" -x echod-keeper)"
+}
 serves() { [ "$(children | wc -l)" = "$1" ]; } # N: clients under way
 
 # ---- records ----
