@@ -10,6 +10,7 @@ top_srcdir=${top_srcdir:-${here%/tests/e2e}}
 ECHOD=${ECHOD:-$top_srcdir/build/echod}
 top_builddir=${top_builddir:-$(dirname "$ECHOD")}
 ECHOC=${ECHOC:-$top_builddir/echoc}
+CHAOS=$top_builddir/tests/chaos/chaos
 PKI=${PKI:-$top_srcdir/build/tests/pki}
 [ -e "$PKI/ca.crt" ] || "$top_srcdir/certs/make-certs" "$PKI" >/dev/null || exit 1
 
@@ -40,6 +41,10 @@ within() { # SECONDS COMMAND...: it succeeds before the time is over
         [ $SECONDS -lt $end ] || return 1
         sleep 0.05
     done
+}
+
+a_second() { # in ms; where others keep the machine busy everything takes so many times as long
+    awk -v cores="$(nproc)" '{ printf "%d\n", 1000 * ($1 > cores ? 1 + $1 / cores : 1) }' /proc/loadavg
 }
 
 need() { # TOOL...: skip the test where one is missing
