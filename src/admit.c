@@ -1,6 +1,8 @@
 /* admit.c - who may enter. */
 #include "admit.h"
 
+#include "memory.h"
+
 #include "deadline.h"
 
 #include <errno.h>
@@ -73,7 +75,7 @@ const char *admit_rule_name(enum admit_rule rule)
 int admit_open(uint64_t seed, admit_report *report, void *arg, struct admit **ret_admit,
                struct err *ret_err)
 {
-    struct admit *admit = calloc(1, sizeof(*admit));
+    struct admit *admit = memory_own(sizeof(*admit));
 
     if (!admit)
         return err_set(ret_err, "cannot allocate the book of sources: %s", strerror(errno));
@@ -91,7 +93,7 @@ void admit_close(struct admit *admit)
     for (int i = 0; i < admit->n_names; i++)
         free(admit->names[i]);
     free(admit->names);
-    free(admit);
+    memory_free(admit, sizeof(*admit));
 }
 
 int admit_listener(struct admit *admit, const char *name)

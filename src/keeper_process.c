@@ -156,8 +156,9 @@ static _Noreturn void serve(void)
             if (events[i].data.fd != CONTROL)
                 answer(events[i].data.fd);
             else if (connected && !(connected = take_line()))
-                epoll_ctl(EPOLL, EPOLL_CTL_DEL, CONTROL, NULL);
+                close(CONTROL);
     }
+    close(EPOLL);
     _exit(EX_OK);
 }
 
@@ -226,5 +227,6 @@ _Noreturn void keeper_run(int control, char *const *paths, size_t n, const struc
     }
     if (!send_reports(CONTROL, reports))
         _exit(EX_OSERR);
+    free(reports);
     serve();
 }
