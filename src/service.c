@@ -83,7 +83,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
     service->listen[i] = settings->listen;
     service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
     service->sessions[i] = (struct session_params){
-        .keeper = settings->tls.key_isolation ? service->keeper : NULL,
+        .keeper = has_tls(settings) && settings->tls.key_isolation ? service->keeper : NULL,
         .handshake_usec = settings->handshake_timeout_usec,
         .idle_usec = settings->idle_timeout_usec,
         .session_usec = settings->session_timeout_usec,

@@ -59,16 +59,22 @@ expect "nothing at all" netcat line '' ''
 
 # ---- too long: what came before comes back, the rest does not ----
 thousand=$(printf '%01000d' 0)
+expect "line: one byte shorter" netcat line-short "${thousand#0}\r\n" "${thousand#0}\r\n"
+expect_records 1 listener=line-short end=closed messages=1 bytes_out=1001
 expect "line: as long as it may be" netcat line-short "$thousand\r\n" "$thousand\r\n"
-expect_records 1 listener=line-short end=closed messages=1
+expect_records 1 listener=line-short end=closed messages=1 bytes_out=1002
 expect "line: one byte more" netcat line-short "1\n2\n0$thousand\n3\n" '1\n2\n'
 expect_records 1 listener=line-short end=message_too_long bytes_out=4 messages=2
+expect "marker: one byte shorter" netcat marker-short "${thousand#0}abcabd" "${thousand#0}abcabd"
+expect_records 1 listener=marker-short end=closed messages=1 bytes_out=1005
 expect "marker: as long as it may be" netcat marker-short "${thousand}abcabd" "${thousand}abcabd"
-expect_records 1 listener=marker-short end=closed messages=1
+expect_records 1 listener=marker-short end=closed messages=1 bytes_out=1006
 expect "marker: one byte more" netcat marker-short "1abcabd0${thousand}abcabd" '1abcabd'
 expect_records 1 listener=marker-short end=message_too_long bytes_out=7 messages=1
+expect "length: one byte shorter" netcat length-short '\0\0\3\347'"${thousand#0}" '\0\0\3\347'"${thousand#0}"
+expect_records 1 listener=length-short end=closed messages=1 bytes_out=1003
 expect "length: as long as it may be" netcat length-short '\0\0\3\350'"$thousand" '\0\0\3\350'"$thousand"
-expect_records 1 listener=length-short end=closed messages=1
+expect_records 1 listener=length-short end=closed messages=1 bytes_out=1004
 expect "length: one byte more" netcat length-short '\0\0\0\0\0\0\3\351' '\0\0\0\0'
 expect_records 1 listener=length-short end=message_too_long bytes_out=4 messages=1
 expect "length: far more, which would need all memory" netcat length-short '\377\377\377\377' ''

@@ -18,7 +18,10 @@ start_echod "idle_timeout = 0; listeners = (
     { name = \"tls-handshake\"; port = 0; handshake_timeout = 0.4; $tls_on },
     { name = \"session\"; port = 0; session_timeout = 0.8; },
     { name = \"bytes\"; port = 0; max_bytes = 1000; },
-    { name = \"tls-bytes\"; port = 0; max_bytes = 1000; $tls_on }
+    { name = \"tls-bytes\"; port = 0; max_bytes = 1000; $tls_on },
+    { name = \"long-idle\"; port = 0; idle_timeout = 4; },
+    { name = \"tls-long-handshake\"; port = 0; handshake_timeout = 10; $tls_on },
+    { name = \"long-session\"; port = 0; session_timeout = 8; }
 );"
 start_peer silent free
 free=$!
@@ -41,8 +44,19 @@ peer loop session --keep --seconds 20 2>/dev/null && fail "the session had no en
 expect_records 1 listener=session end=session_timeout
 expect "session_timeout ends who is busy, when it is time" lasted 800 end=session_timeout
 
+# ---- just under the time: far enough that a busy machine makes no difference ----
+expect "who is silent for a shorter time stays" peer whole long-idle --size 4 --piece 1 --pause-send 1.5
+expect_records 1 listener=long-idle end=closed bytes_out=4
+expect "for longer than idle_timeout in all" lasted 4500 listener=long-idle
+expect "a slow handshake is done" peer whole tls-long-handshake --piece 100 --pause-send 0.2
+expect_records 1 listener=tls-long-handshake end=closed bytes_out=1024
+expect "a shorter session is served" peer whole long-session --size 4 --piece 1 --pause-send 0.5
+expect_records 1 listener=long-session end=closed bytes_out=4
+
 # ---- bytes ----
 for name in bytes tls-bytes; do
+    expect "$name: one fewer than it takes" peer whole $name --size 999
+    expect_records 1 listener=$name end=closed bytes_in=999 bytes_out=999
     expect "$name: as many as it takes" peer whole $name --size 1000
     expect_records 1 listener=$name end=closed bytes_in=1000 bytes_out=1000
     expect "$name: one more" cut_off $name 1001
@@ -58,6 +72,7 @@ stop_echod
 start_echod "max_clients = 2; $both"
 start_peer silent plain
 first=$!
+expect "one client" within 15 serves 1
 start_peer silent tls
 second=$!
 expect "two clients" within 15 serves 2

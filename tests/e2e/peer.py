@@ -6,6 +6,9 @@ full    send without reading until the path is full, half-close, wait, then read
 many    `whole` on --count connections that are all open at the same time
 loop    small messages until SIGTERM or --seconds, on a connection each; --keep: all on one
 silent  connect, say nothing and wait until the server ends it
+crowd   the same on --count connections that are all open at the same time
+knock   send a byte on each of --count connections and print how many of them come back; --keep:
+        stay until SIGTERM or --seconds
 
 Exit status: 0 when all of it came back and the server ended in order, else 1 and the reason.
 """
@@ -160,6 +163,8 @@ def connect(args):
         address = (args.host, args.port)
     if args.receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, args.receive_buffer)
+    if args.source:
+        sock.bind((args.source, 0))
     sock.connect(address)
     sock.setblocking(False)
     return sock
@@ -322,26 +327,65 @@ def silent(args):
     raise Lost(f"the server has not closed in {args.seconds} seconds")
 
 
+def closed_by(sock, seconds):
+    """Whether the server ends it in this time, without having sent a byte."""
+    sock.settimeout(max(0.001, seconds))
+    try:
+        if sock.recv(65536):
+            raise Lost("the server has sent something")
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def crowd(args):
+    socks = [connect(args) for _ in range(args.count)]
+    end = time.monotonic() + args.seconds
+    if not all(closed_by(sock, end - time.monotonic()) for sock in socks):
+        raise Lost(f"the server has not closed all in {args.seconds} seconds")
+
+
+def comes_back(sock):
+    """Whether a byte does: it does not where the server has closed the connection."""
+    sock.setblocking(True)
+    try:
+        sock.sendall(b"x")
+        return sock.recv(1) == b"x"
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+
+
+def knock(args):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    socks = [connect(args) for _ in range(args.count)]
+    print(sum([comes_back(sock) for sock in socks]), flush=True)
+    if args.keep:
+        time.sleep(args.seconds)
+
+
 def on_alarm(_signal, _frame):
     raise Lost("timed out")
 
 
 def parse():
-    modes = {f.__name__: f for f in (whole, full, many, loop, silent)}
+    modes = {f.__name__: f for f in (whole, full, many, loop, silent, crowd, knock)}
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("mode", choices=modes)
     add("--host", default="127.0.0.1", help="an address, no name")
     add("--port", type=int, default=7)
+    add("--source", metavar="ADDRESS", help="where to connect from")
     add("--unix", metavar="PATH", help="instead of host and port")
     add("--tls", action="store_true")
     add("--tls-version", choices=("1.2", "1.3"), help="this one alone; implies --tls")
     add("--ca", metavar="FILE", help="verify the server, as localhost")
     add("--size", type=int, default=1024)
     add("--count", type=int, default=20)
-    add("--seconds", type=float, default=60, help="of loop and silent")
-    add("--keep", action="store_true", help="loop: one connection for all messages")
+    add("--seconds", type=float, default=60, help="of loop, silent, crowd and knock")
+    add("--keep", action="store_true", help="loop: one connection for all messages; knock: stay")
     add("--half-handshake", action="store_true", help="silent: from the middle of a TLS message on")
     add("--end", choices=("close", "cut", "reset"), default="close",
         help="half-close in order; FIN once all is back, without close_notify; RST then")
@@ -359,7 +403,7 @@ def parse():
 def main():
     args, mode = parse()
     signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, args.timeout + args.seconds * (mode in (loop, silent)))
+    signal.setitimer(signal.ITIMER_REAL, args.timeout + args.seconds * (mode in (loop, silent, crowd, knock)))
     try:
         mode(args)
     except (Lost, OSError) as error:

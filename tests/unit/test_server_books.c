@@ -1,0 +1,432 @@
+/*
+ * test_server_books.c - the parent's loop beyond its listeners: helpers that end, a single client
+ * that is handed over, and totals that add up. Each test is the server, in a process of its own.
+ */
+#include "server_helper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- a test in a process of its own ---- */
+
+static void check(bool ok, const char *words, int line)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "line %d: %s\n", line, words);
+    _exit(1);
+}
+#define CHECK(condition) check(condition, #condition, __LINE__)
+
+struct body {
+    void (*run)(void);
+};
+
+static void run_in_process(void **state)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        log_open(LOG_TARGET_STDERR, LOG_ERR);
+        ((const struct body *)*state)->run();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* ---- the server ---- */
+
+/* Echoes until the client ends. The parent is the client too: its end is closed here. */
+static void echo(const struct client *client, int fd, const void *arg, struct record *record)
+{
+    char byte;
+
+    (void)client, (void)arg;
+    if (fd > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0u, 0);
+    fcntl(fd, F_SETFL, 0);
+    while (recv(fd, &byte, 1, 0) == 1)
+        send(fd, &byte, 1, MSG_NOSIGNAL);
+    record->end = END_CLOSED;
+}
+
+static const struct server_limits many = {.max_clients = 100};
+
+static struct server *opened(void)
+{
+    struct server *server = NULL;
+    struct err err;
+
+    CHECK(server_open(echo, &server, &err) == 0);
+    return server;
+}
+
+static enum server_event run(struct server *server)
+{
+    struct err err;
+
+    return server_run(server, &err);
+}
+
+static bool adds_up(const struct server *server)
+{
+    struct server_totals totals = server_totals(server);
+
+    return totals.accepted == totals.refused + totals.ended + totals.open;
+}
+
+static unsigned count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* ---- helpers ---- */
+
+/* A child that lives until the pipe is closed. */
+static pid_t fork_helper(int *ret_pipe)
+{
+    int ends[2];
+    char byte;
+    pid_t pid;
+
+    CHECK(pipe(ends) == 0);
+    pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        CHECK(read(ends[0], &byte, 1) == 0);
+        _exit(3);
+    }
+    close(ends[0]);
+    *ret_pipe = ends[1];
+    return pid;
+}
+
+static pid_t adopted(struct server *server, int *ret_pipe)
+{
+    pid_t pid = fork_helper(ret_pipe);
+    struct err err;
+
+    CHECK(server_adopt(server, pid, &err) == 0);
+    return pid;
+}
+
+static bool is_reaped(pid_t pid)
+{
+    return waitpid(pid, NULL, WNOHANG) == -1 && errno == ECHILD;
+}
+
+static void helper_that_exits_is_told(void)
+{
+    struct server *server = opened();
+    int life;
+    pid_t pid = adopted(server, &life);
+
+    close(life);
+    CHECK(run(server) == SERVER_HELPER);
+    CHECK(server_ended_helper(server) == pid);
+    CHECK(is_reaped(pid));
+    server_close(server);
+}
+
+static void helper_that_is_killed_is_told(void)
+{
+    struct server *server = opened();
+    int life;
+    pid_t pid = adopted(server, &life);
+
+    CHECK(kill(pid, SIGKILL) == 0);
+    CHECK(run(server) == SERVER_HELPER);
+    CHECK(server_ended_helper(server) == pid);
+    CHECK(is_reaped(pid));
+    server_close(server);
+}
+
+static void each_helper_is_told_once(void)
+{
+    struct server *server = opened();
+    int lives[3];
+    pid_t pids[3];
+    unsigned told = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        pids[i] = adopted(server, &lives[i]);
+    for (size_t i = 0; i < 3; i++)
+        CHECK(kill(pids[i], SIGKILL) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(run(server) == SERVER_HELPER);
+        for (size_t j = 0; j < 3; j++)
+            if (server_ended_helper(server) == pids[j])
+                told |= 1u << j;
+    }
+    CHECK(told == 7);
+    kill(getpid(), SIGTERM);
+    CHECK(run(server) == SERVER_STOP);
+    server_close(server);
+}
+
+/* It may die between its start and the adoption. */
+static void dead_helper_is_told_at_once(void)
+{
+    struct server *server = opened();
+    siginfo_t info;
+    int life;
+    pid_t pid = fork_helper(&life);
+    struct err err;
+
+    close(life);
+    CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+    CHECK(server_adopt(server, pid, &err) == 0);
+    CHECK(run(server) == SERVER_HELPER);
+    CHECK(server_ended_helper(server) == pid);
+    server_close(server);
+}
+
+static void nobody_cannot_be_adopted(void)
+{
+    struct server *server = opened();
+    struct err err = {.text = ""};
+    int life;
+    pid_t pid = fork_helper(&life);
+
+    close(life);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    CHECK(server_adopt(server, pid, &err) == -1);
+    CHECK(strstr(err.text, "cannot watch the process ") == err.text);
+    server_close(server);
+}
+
+/* Whether they have ended by then or not. */
+static void helpers_leave_no_descriptor_behind(void)
+{
+    unsigned before = count_descriptors();
+    struct server *server = opened();
+    pid_t pids[4];
+    int lives[4];
+
+    for (size_t i = 0; i < 4; i++)
+        pids[i] = adopted(server, &lives[i]);
+    for (size_t i = 0; i < 2; i++)
+        CHECK(kill(pids[i], SIGKILL) == 0);
+    CHECK(run(server) == SERVER_HELPER);
+    CHECK(run(server) == SERVER_HELPER);
+    server_close(server);
+    CHECK(count_descriptors() == before + 4); /* our ends of the pipes */
+}
+
+/* ---- the single client ---- */
+
+static const struct admit_rules all;
+
+static struct server_listener listener_on(int fd, const struct admit_rules *rules)
+{
+    return (struct server_listener){.fd = fd, .name = "single", .rules = rules};
+}
+
+static void connect_pair(int fds[2])
+{
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+}
+
+static bool echoes(int fd)
+{
+    char byte = '?';
+
+    return send(fd, "e", 1, MSG_NOSIGNAL) == 1 && recv(fd, &byte, 1, 0) == 1 && byte == 'e';
+}
+
+static void server_ends_with_its_single_client(void)
+{
+    struct server *server = opened();
+    struct server_listener listener;
+    struct err err;
+    int fds[2];
+
+    connect_pair(fds);
+    listener = listener_on(fds[0], &all);
+    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
+    CHECK(server_totals(server).accepted == 1 && server_totals(server).open == 1);
+    CHECK(echoes(fds[1]));
+    close(fds[1]);
+    CHECK(run(server) == SERVER_STOP);
+    CHECK(server_totals(server).ended == 1 && adds_up(server));
+    server_close(server);
+}
+
+static void helper_is_told_beside_a_single_client(void)
+{
+    struct server *server = opened();
+    struct server_listener listener;
+    struct err err;
+    int fds[2], life;
+    pid_t pid = adopted(server, &life);
+
+    connect_pair(fds);
+    listener = listener_on(fds[0], &all);
+    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
+    CHECK(echoes(fds[1]));
+    CHECK(kill(pid, SIGKILL) == 0);
+    CHECK(run(server) == SERVER_HELPER);
+    CHECK(server_totals(server).open == 1);
+    CHECK(echoes(fds[1]));
+    close(fds[1]);
+    CHECK(run(server) == SERVER_STOP);
+    server_close(server);
+}
+
+static void stop_comes_before_the_single_client_ends(void)
+{
+    const struct server_limits at_once = {.max_clients = 100, .drain_usec = 1};
+    struct server *server = opened();
+    struct server_listener listener;
+    struct err err;
+    int fds[2];
+
+    connect_pair(fds);
+    listener = listener_on(fds[0], &all);
+    CHECK(server_serve_single(server, &listener, &at_once, &err) == 0);
+    CHECK(echoes(fds[1]));
+    kill(getpid(), SIGTERM);
+    CHECK(run(server) == SERVER_STOP);
+    CHECK(server_totals(server).open == 1);
+    server_stop_accepting(server);
+    server_drain(server);
+    CHECK(server_totals(server).ended == 1 && adds_up(server));
+    server_close(server);
+}
+
+static void what_is_no_connection_is_not_served(void)
+{
+    struct server *server = opened();
+    struct server_listener listener;
+    struct err err = {.text = ""};
+    int ends[2];
+
+    CHECK(pipe(ends) == 0);
+    listener = listener_on(ends[0], &all);
+    CHECK(server_serve_single(server, &listener, &many, &err) == -1);
+    CHECK(strstr(err.text, "cannot serve the passed connection: ") == err.text);
+    server_close(server);
+}
+
+/* ---- totals ---- */
+
+static int listening_socket(struct sockaddr_in *ret_addr)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    CHECK(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(fd, 64) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&addr, &length) == 0);
+    *ret_addr = addr;
+    return fd;
+}
+
+/* Let the loop have its say about what has come. */
+static void stop(struct server *server)
+{
+    kill(getpid(), SIGTERM);
+    CHECK(run(server) == SERVER_STOP);
+}
+
+static void connect_many(int *fds, size_t n, const struct sockaddr_in *addr)
+{
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(connect(fds[i], (const struct sockaddr *)addr, sizeof(*addr)) == 0);
+    }
+}
+
+static void totals_add_up_with_refusals(void)
+{
+    static const struct admit_rules three = {
+        .max_clients_per_source = 3, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
+    struct server *server = opened();
+    struct sockaddr_in addr;
+    struct server_listener listener = listener_on(listening_socket(&addr), &three);
+    struct server_totals totals;
+    struct err err;
+    int fds[10];
+
+    CHECK(server_configure(server, &listener, 1, &many, &err) == 0);
+    connect_many(fds, 10, &addr);
+    stop(server);
+    server_stop_accepting(server);
+    totals = server_totals(server);
+    CHECK(totals.accepted == 10 && totals.refused == 7 && totals.open == 3 && totals.ended == 0);
+    for (size_t i = 0; i < 3; i++)
+        CHECK(echoes(fds[i]));
+    for (size_t i = 0; i < 10; i++)
+        close(fds[i]);
+    server_drain(server);
+    totals = server_totals(server);
+    CHECK(totals.accepted == 10 && totals.refused == 7 && totals.open == 0 && totals.ended == 3);
+    server_close(server);
+}
+
+/* One that is refused has had no process, and is gone at once. */
+static void refused_single_client_ends_the_server(void)
+{
+    struct network loopback;
+    const struct admit_rules rules = {
+        .deny = {.n = 1, .list = &loopback}, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
+    struct server *server = opened();
+    struct sockaddr_in addr;
+    int fd, door = listening_socket(&addr);
+    struct server_listener listener;
+    struct err err;
+
+    CHECK(network_parse("127.0.0.0/8", &loopback, &err) == 0);
+    connect_many(&fd, 1, &addr);
+    listener = listener_on(accept(door, NULL, NULL), &rules);
+    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
+    CHECK(run(server) == SERVER_STOP);
+    CHECK(server_totals(server).refused == 1 && adds_up(server));
+    CHECK(recv(fd, &(char){0}, 1, 0) <= 0);
+    server_close(server);
+}
+
+#define IN_PROCESS(test)                                                                           \
+    {                                                                                              \
+#test, run_in_process, NULL, NULL, &(struct body)                                          \
+        {                                                                                          \
+            test                                                                                   \
+        }                                                                                          \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_PROCESS(helper_that_exits_is_told),
+        IN_PROCESS(helper_that_is_killed_is_told),
+        IN_PROCESS(each_helper_is_told_once),
+        IN_PROCESS(dead_helper_is_told_at_once),
+        IN_PROCESS(nobody_cannot_be_adopted),
+        IN_PROCESS(helpers_leave_no_descriptor_behind),
+        IN_PROCESS(server_ends_with_its_single_client),
+        IN_PROCESS(helper_is_told_beside_a_single_client),
+        IN_PROCESS(stop_comes_before_the_single_client_ends),
+        IN_PROCESS(what_is_no_connection_is_not_served),
+        IN_PROCESS(totals_add_up_with_refusals),
+        IN_PROCESS(refused_single_client_ends_the_server),
+    };
+
+    alarm(120); /* a test that waits for ever fails */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
