@@ -89,6 +89,7 @@ int server_adopt(struct server *server, pid_t pid, struct err *ret_err)
         return err_set(ret_err, "cannot watch the process %d: %s", (int)pid, strerror(errno));
     helpers[server->n_helpers++] = pid;
     server->helpers = helpers;
+    server_arm(server->tick, 1); /* it may be dead already */
     return 0;
 }
 
