@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """hostile.py - peers that cost an echo what they can: silent, slow and garbage-sending ones.
 
-Each comes back when it is cut, until SIGUSR1; after it the program ends when the last one has gone.
+Silent and slow ones stay until they are cut, --rate of them coming a second. Those that send garbage
+come back after two seconds, until SIGUSR1. The program ends when the last one has gone.
 """
 import argparse
 import asyncio
@@ -45,25 +46,29 @@ async def visit(number, port, behave):
         writer.transport.abort()
 
 
-async def peer(number, port, behave):
-    while going:
+async def peer(number, port, behave, delay):
+    await asyncio.sleep(delay)
+    while True:
         try:
             await visit(number, port, behave)
         except OSError:
             pass
-        await asyncio.sleep(0.5)
+        if behave is not garbage or not going:
+            return
+        await asyncio.sleep(2)
 
 
 async def main():
     global going
     parser = argparse.ArgumentParser()
-    for kind in ("silent", "slow", "garbage", "port"):
+    for kind in ("silent", "slow", "garbage", "port", "rate"):
         parser.add_argument("--" + kind, type=int, default=0)
     args = parser.parse_args()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, stop.set)
     kinds = [silent] * args.silent + [slow] * args.slow + [garbage] * args.garbage
-    peers = [asyncio.create_task(peer(i, args.port, kind)) for i, kind in enumerate(kinds)]
+    peers = [asyncio.create_task(peer(i, args.port, kind, i / args.rate))
+             for i, kind in enumerate(kinds)]
     await stop.wait()
     going = False
     await asyncio.gather(*peers)
