@@ -2,6 +2,7 @@
 #include "admit.h"
 
 #include "deadline.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
  * room, and not one that was there a moment ago. Untouched ones cost no memory.
  */
 #define SOURCES (2 * ADMIT_CLIENTS)
-#define NONE 0 /* the source that stands for no source */
+#define NAMES 4096 /* of listeners, of all generations of settings */
+#define NONE 0     /* the source that stands for no source */
 
 #define QUIET_USEC (10 * USEC_PER_SEC)
 #define NSEC_PER_USEC 1000
@@ -53,8 +55,8 @@ struct admit {
     void *arg;
     unsigned long long refusals;
     int n_names;
-    char **names;  /* of listeners */
-    unsigned high; /* the highest source ever in use */
+    char names[NAMES][ADMIT_NAME_MAX]; /* of listeners */
+    unsigned high;                     /* the highest source ever in use */
     unsigned free;
     unsigned heads[SOURCES]; /* of the chains of sources with the same hash; a power of two */
     struct source sources[SOURCES + 1];
@@ -73,7 +75,7 @@ const char *admit_rule_name(enum admit_rule rule)
 int admit_open(uint64_t seed, admit_report *report, void *arg, struct admit **ret_admit,
                struct err *ret_err)
 {
-    struct admit *admit = calloc(1, sizeof(*admit));
+    struct admit *admit = memory_own(sizeof(*admit));
 
     if (!admit)
         return err_set(ret_err, "cannot allocate the book of sources: %s", strerror(errno));
@@ -86,28 +88,21 @@ int admit_open(uint64_t seed, admit_report *report, void *arg, struct admit **re
 
 void admit_close(struct admit *admit)
 {
-    if (!admit)
-        return;
-    for (int i = 0; i < admit->n_names; i++)
-        free(admit->names[i]);
-    free(admit->names);
-    free(admit);
+    memory_free(admit, sizeof(*admit));
 }
 
 int admit_listener(struct admit *admit, const char *name)
 {
-    size_t n = (size_t)admit->n_names;
-    char **names;
+    int i = 0;
 
-    for (int i = 0; i < admit->n_names; i++)
-        if (strcmp(admit->names[i], name) == 0)
-            return i;
-    names = reallocarray(admit->names, n + 1, sizeof(*names));
-    if (!names)
+    while (i < admit->n_names && strcmp(admit->names[i], name) != 0)
+        i++;
+    if (i < admit->n_names)
+        return i;
+    if (i == NAMES || strlen(name) >= sizeof(admit->names[i]))
         return -1;
-    admit->names = names;
-    names[n] = strdup(name);
-    return names[n] ? admit->n_names++ : -1;
+    strcpy(admit->names[i], name);
+    return admit->n_names++;
 }
 
 /* ---- lists ---- */

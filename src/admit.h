@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ADMIT_NAME_MAX 64 /* bytes in the name of a listener, with its NUL */
+
 /* Clients that may be inside at a time: as many as the board has slots for. */
 #define ADMIT_CLIENTS 65536
 
@@ -51,7 +53,7 @@ struct admit;
 
 /*
  * An empty book. `seed` must be secret and random: it keeps anyone from choosing addresses that
- * make the book slow. Nothing but admit_listener() allocates memory after this. Returns 0, or -1
+ * make the book slow. Nothing allocates memory after this. Returns 0, or -1
  * with *ret_err.
  */
 int admit_open(uint64_t seed, admit_report *report, void *arg, struct admit **ret_admit,
@@ -62,7 +64,7 @@ void admit_close(struct admit *admit);
 
 /*
  * The number that stands for the listener of this name, the same at every call, so that counts
- * outlive a reload. Returns -1 when memory has run out.
+ * outlive a reload. Returns -1 for the name of a 4097th listener, and for one that is too long.
  */
 int admit_listener(struct admit *admit, const char *name);
 

@@ -1,6 +1,8 @@
 /* board.c - shared memory between the parent and its clients' processes. */
 #include "board.h"
 
+#include "memory.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,15 +25,6 @@ struct board {
     unsigned free[BOARD_SLOTS];
 };
 
-/* Returns shared memory that costs nothing where it is not touched, or NULL with errno. */
-static void *map_shared(size_t size)
-{
-    void *memory =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static size_t posted_size(void)
 {
     return BOARD_SLOTS / WORD_BITS * sizeof(uint64_t);
@@ -45,8 +38,8 @@ int board_open(struct board **ret_board, struct err *ret_err)
     if (!board)
         return err_set(ret_err, "cannot allocate the board: %s", strerror(errno));
     board->stride = (sizeof(struct record) + page - 1) / page * page;
-    board->posted = map_shared(posted_size());
-    board->records = map_shared(BOARD_SLOTS * board->stride);
+    board->posted = memory_shared(posted_size());
+    board->records = memory_shared(BOARD_SLOTS * board->stride);
     if (!board->posted || !board->records) {
         err_set(ret_err, "cannot map the board: %s", strerror(errno));
         board_close(board);
@@ -60,10 +53,8 @@ void board_close(struct board *board)
 {
     if (!board)
         return;
-    if (board->posted)
-        munmap((void *)board->posted, posted_size());
-    if (board->records)
-        munmap(board->records, BOARD_SLOTS * board->stride);
+    memory_free((void *)board->posted, posted_size());
+    memory_free(board->records, BOARD_SLOTS * board->stride);
     free(board);
 }
 

@@ -2,13 +2,13 @@
 #include "clients.h"
 
 #include "board.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -27,22 +27,10 @@ struct clients {
     struct board *board;
     unsigned count;
     unsigned long long served;
-    struct entry *entries; /* one for each slot; those never touched cost nothing */
+    struct entry *entries; /* one for each slot */
 };
 
 #define ENTRIES_SIZE (BOARD_SLOTS * sizeof(struct entry))
-
-/* Who else is here is nothing that a client's process should find in its memory. */
-static struct entry *map_entries(void)
-{
-    void *entries = mmap(NULL, ENTRIES_SIZE, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (entries == MAP_FAILED)
-        return NULL;
-    madvise(entries, ENTRIES_SIZE, MADV_DONTFORK);
-    return entries;
-}
 
 int clients_open(client_session *session, client_ended *ended, void *ended_arg,
                  struct clients **ret_clients, struct err *ret_err)
@@ -52,7 +40,7 @@ int clients_open(client_session *session, client_ended *ended, void *ended_arg,
     if (!clients)
         return err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
     *clients = (struct clients){.session = session, .ended = ended, .ended_arg = ended_arg};
-    clients->entries = map_entries();
+    clients->entries = memory_own(ENTRIES_SIZE);
     if (!clients->entries)
         err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
     if (!clients->entries || board_open(&clients->board, ret_err) < 0) {
@@ -68,8 +56,7 @@ void clients_close(struct clients *clients)
     if (!clients)
         return;
     board_close(clients->board);
-    if (clients->entries)
-        munmap(clients->entries, ENTRIES_SIZE);
+    memory_free(clients->entries, ENTRIES_SIZE);
     free(clients);
 }
 

@@ -150,9 +150,12 @@ static int reload(const struct options *options, struct service **service, struc
     return 0;
 }
 
-/* Serve until something asks for the stop. Returns 0, or -1 with *ret_err. */
+/*
+ * Serve until something asks for the stop or the single client has ended, for whom there is nothing
+ * to reload. Returns 0, or -1 with *ret_err.
+ */
 static int run(const struct options *options, struct service **service, struct server *server,
-               struct err *ret_err)
+               bool single, struct err *ret_err)
 {
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -166,7 +169,7 @@ static int run(const struct options *options, struct service **service, struct s
                 return -1;
             break;
         case SERVER_RELOAD:
-            if (reload(options, service, server, ret_err) < 0)
+            if (!single && reload(options, service, server, ret_err) < 0)
                 return -1;
         }
     }
@@ -215,7 +218,7 @@ static int serve_all(const struct options *options, struct service **service,
     if (take_over(*service, inherited) < 0) {
         status = EX_UNAVAILABLE;
     } else if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
-               run(options, service, server, &err) < 0) {
+               run(options, service, server, false, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
@@ -227,39 +230,21 @@ static int serve_all(const struct options *options, struct service **service,
 
 /* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
 
-/* Serve until the client has ended or something asks for the stop: there is nothing to reload. */
-static int run_single(const struct service *service, struct server *server, struct err *ret_err)
-{
-    for (;;) {
-        switch (server_run(server, ret_err)) {
-        case SERVER_STOP:
-            return 0;
-        case SERVER_FAILED:
-            return -1;
-        case SERVER_HELPER:
-            if (service_restore(service, server, ret_err) < 0)
-                return -1;
-            break;
-        case SERVER_RELOAD:
-            break;
-        }
-    }
-}
-
-static int serve_single(const struct service *service, int fd)
+static int serve_single(const struct options *options, struct service **service, int fd)
 {
     struct server *server;
     struct err err;
     int status = EX_OK;
 
-    log_as_set(service->settings);
+    log_as_set((*service)->settings);
     if (server_open(session_serve, &server, &err) < 0) {
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (become_user(service, &err) < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
-        service_start_single(service, server, fd, &err) < 0 ||
-        run_single(service, server, &err) < 0) {
+    if (become_user(*service, &err) < 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+        service_start_single(*service, server, fd, &err) < 0 ||
+        run(options, service, server, true, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
@@ -329,7 +314,7 @@ static int serve(const struct options *options)
         return EX_CONFIG;
     }
     if (connected >= 0)
-        status = serve_single(service, connected);
+        status = serve_single(options, &service, connected);
     else
         status = serve_all(options, &service, &inherited);
     listen_close(&inherited);

@@ -4,21 +4,24 @@
 #include "deadline.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOAD_USEC (10 * USEC_PER_SEC) /* to read the files; they may lie far away */
-#define STOP_MSEC 1000
+#define STOP_USEC (5 * USEC_PER_SEC)
+#define SHORT_LIFE_USEC USEC_PER_SEC /* who dies so young... */
+#define SHORT_LIVES_MAX 30           /* ...so often in a row will always do */
 
 struct keeper {
     pid_t pid;   /* -1: it has died */
     int control; /* takes a descriptor for each line */
+    uint64_t started_usec;
+    unsigned short_lives;
     size_t n;
     char **paths;
     struct key_report *reports; /* one for each path */
@@ -37,16 +40,16 @@ static void set_timeout(int fd, int option, uint64_t usec)
 /* Whoever watches it may have reaped it already, and its number may be another's by now. */
 static void wait_for_end(pid_t pid)
 {
-    struct pollfd end = {.events = POLLIN};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    deadline_t deadline = deadline_in(STOP_USEC);
+    pid_t waited;
 
-    if (waitpid(pid, NULL, WNOHANG) != 0)
-        return;
-    end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (end.fd < 0 || poll(&end, 1, STOP_MSEC) != 1)
+    while ((waited = waitpid(pid, NULL, WNOHANG)) == 0 && !deadline_passed(deadline))
+        nanosleep(&pause, NULL);
+    if (waited == 0) {
         kill(pid, SIGKILL);
-    if (end.fd >= 0)
-        close(end.fd);
-    waitpid(pid, NULL, 0);
+        waitpid(pid, NULL, 0);
+    }
 }
 
 /* The lines stay as they are. */
@@ -92,6 +95,7 @@ static int launch(struct keeper *keeper, const struct user *user, struct err *re
     }
     close(ends[1]);
     keeper->control = ends[0];
+    keeper->started_usec = now_usec();
     if (keeper->pid < 0)
         return err_set(ret_err, "cannot make the key keeper's process: %s", strerror(errno));
     set_timeout(keeper->control, SO_RCVTIMEO, LOAD_USEC);
@@ -170,6 +174,14 @@ static int compare(const struct keeper *keeper, const struct key_report *reports
     return 0;
 }
 
+static bool dies_young(struct keeper *keeper)
+{
+    bool young = now_usec() - keeper->started_usec < SHORT_LIFE_USEC;
+
+    keeper->short_lives = young ? keeper->short_lives + 1 : 0;
+    return keeper->short_lives >= SHORT_LIVES_MAX;
+}
+
 int keeper_restart(struct keeper *keeper, const struct user *user, struct err *ret_err)
 {
     struct key_report *reports = calloc(keeper->n, sizeof(*reports));
@@ -179,6 +191,10 @@ int keeper_restart(struct keeper *keeper, const struct user *user, struct err *r
     keeper->pid = -1;
     if (!reports)
         return err_set(ret_err, "cannot start the key keeper: %s", strerror(errno));
+    if (dies_young(keeper)) {
+        free(reports);
+        return err_set(ret_err, "it has died %u times in a row within a second", SHORT_LIVES_MAX);
+    }
     result = start(keeper, reports, user, ret_err);
     if (result == 0 && (result = compare(keeper, reports, ret_err)) < 0)
         end_process(keeper);

@@ -155,9 +155,12 @@ static _Noreturn void serve(void)
         for (int i = 0; i < n; i++)
             if (events[i].data.fd != CONTROL)
                 answer(events[i].data.fd);
-            else if (connected && !(connected = take_line()))
+            else if (!(connected = take_line())) {
                 epoll_ctl(EPOLL, EPOLL_CTL_DEL, CONTROL, NULL);
+                close(CONTROL);
+            }
     }
+    close(EPOLL);
     _exit(EX_OK);
 }
 
@@ -226,5 +229,6 @@ _Noreturn void keeper_run(int control, char *const *paths, size_t n, const struc
     }
     if (!send_reports(CONTROL, reports))
         _exit(EX_OSERR);
+    free(reports);
     serve();
 }

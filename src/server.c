@@ -8,10 +8,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -81,6 +79,41 @@ static void after_end(struct server *server)
         server_wake(server, SERVER_STOP);
 }
 
+/* ---- a helper ends ---- */
+
+int server_adopt(struct server *server, pid_t pid, struct err *ret_err)
+{
+    pid_t *helpers = reallocarray(server->helpers, server->n_helpers + 1, sizeof(*server->helpers));
+
+    if (!helpers)
+        return err_set(ret_err, "cannot watch the process %d: %s", (int)pid, strerror(errno));
+    helpers[server->n_helpers++] = pid;
+    server->helpers = helpers;
+    server_arm(server->tick, 1); /* it may be dead already */
+    return 0;
+}
+
+pid_t server_ended_helper(const struct server *server)
+{
+    return server->ended_helper;
+}
+
+/* There are one or two. Signals merge, so any may be about one of them; one is told at a time. */
+static void reap_helpers(struct server *server)
+{
+    for (size_t i = 0; i < server->n_helpers && !server->woken; i++) {
+        pid_t pid = server->helpers[i];
+
+        if (waitpid(pid, NULL, WNOHANG) == 0)
+            continue;
+        server->helpers[i] = server->helpers[--server->n_helpers];
+        server->ended_helper = pid;
+        server_wake(server, SERVER_HELPER);
+    }
+}
+
+/* ---- signals and timers ---- */
+
 static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     struct server *server = arg;
@@ -89,6 +122,7 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *info
     clients_reap_posted(server->clients);
     if (info->ssi_code != CLD_EXITED)
         clients_reap_pid(server->clients, (pid_t)info->ssi_pid);
+    reap_helpers(server);
     after_end(server);
     server_touch(server);
     return 0;
@@ -102,6 +136,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 
     (void)source, (void)usec;
     clients_sweep(server->clients);
+    reap_helpers(server);
     after_end(server);
     if (admit_sweep(server->admit, now_usec()))
         server_touch(server);
@@ -121,8 +156,6 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
     server_arm(server->watchdog, server->watchdog_usec);
     return 0;
 }
-
-/* ---- signals ---- */
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
@@ -153,47 +186,6 @@ static int on_drain_end(sd_event_source *source, uint64_t usec, void *arg)
     (void)source, (void)usec;
     server->drained = true;
     return 0;
-}
-
-/* ---- helpers ---- */
-
-/* By a descriptor of the process: SIGCHLD merges, and the sweep asks for clients alone. */
-static int on_helper(sd_event_source *source, int pidfd, uint32_t events, void *arg)
-{
-    struct server *server = arg;
-    siginfo_t info;
-
-    (void)events;
-    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
-        info.si_pid = -1;
-    server->ended_helper = info.si_pid;
-    sd_event_source_set_floating(source, false); /* frees it, and closes the descriptor */
-    server_wake(server, SERVER_HELPER);
-    return 0;
-}
-
-int server_adopt(struct server *server, pid_t pid, struct err *ret_err)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    sd_event_source *source;
-    int error = pidfd < 0
-                    ? -errno
-                    : sd_event_add_io(server->event, &source, pidfd, EPOLLIN, on_helper, server);
-
-    if (error < 0) {
-        if (pidfd >= 0)
-            close(pidfd);
-        return err_set(ret_err, "cannot watch the process %d: %s", (int)pid, strerror(-error));
-    }
-    sd_event_source_set_io_fd_own(source, true);
-    sd_event_source_set_floating(source, true); /* the loop's from here on */
-    sd_event_source_unref(source);
-    return 0;
-}
-
-pid_t server_ended_helper(const struct server *server)
-{
-    return server->ended_helper;
 }
 
 /* ---- open, configure, run, close ---- */
@@ -399,5 +391,6 @@ void server_close(struct server *server)
         close(server->held_fd); /* the drain was left out */
     clients_close(server->clients);
     admit_close(server->admit);
+    free(server->helpers);
     free(server);
 }

@@ -48,7 +48,9 @@ struct server {
     bool drained; /* the drain is over, by time or by a second signal */
     bool woken;   /* server_run() is to return `event_kind` */
     enum server_event event_kind;
-    pid_t ended_helper;
+
+    size_t n_helpers;
+    pid_t *helpers, ended_helper;
     struct err err;
 };
 

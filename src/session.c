@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How long the peer gets to end its side after we have ended ours. */
-#define CLOSE_GRACE_USEC (1 * USEC_PER_SEC)
+/* How long the peer gets to end its side after we have ended ours: within a second all is over. */
+#define CLOSE_GRACE_USEC (900 * USEC_PER_MSEC)
 /* The patience with a peer that is slow to read the last bytes, with no idle_timeout to say. */
 #define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
 

@@ -161,7 +161,8 @@ static void discard_input(const struct stream *stream, uint64_t grace_usec, uint
  */
 static void linger(const struct stream *stream, uint64_t usec)
 {
-    const struct linger linger = {.l_onoff = 1, .l_linger = (int)(usec / USEC_PER_SEC)};
+    const struct linger linger = {.l_onoff = 1,
+                                  .l_linger = (int)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC)};
 
     if (linger.l_linger > 0 && stream_unsent(stream) > 0)
         setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));

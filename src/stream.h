@@ -84,8 +84,8 @@ enum stream_status stream_finish(struct stream *stream);
 /*
  * Close without destroying what is still on its way out. A close(2) with unread input makes the
  * kernel send RST, which may overtake data (RFC 1122, 4.2.2.13): so after FIN, input is read and
- * dropped until EOF or `grace_usec` from now. Then the call waits for up to `linger_usec`, whole
- * seconds, until the peer has taken what the kernel still holds.
+ * dropped until EOF or `grace_usec` from now. Then the call waits for up to `linger_usec`, rounded
+ * up to whole seconds, until the peer has taken what the kernel still holds.
  */
 void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec);
 

@@ -104,7 +104,7 @@ stop_echod
 awk '/^echod: end=/ {
     split("", value)
     for (i = 2; i <= NF; i++) { at = index($i, "="); value[substr($i, 1, at - 1)] = substr($i, at + 1) }
-    end = value["end"]; in_ = value["bytes_in"]; out = value["bytes_out"]
+    end = value["end"]; in_ = value["bytes_in"] + 0; out = value["bytes_out"] + 0
     mine = value["client"] == "127.0.0.1" ? "hit" : "chaos"
     records[mine]++; ends[mine, end]++; bytes[mine, end] += in_
     if (out > in_ || (end == "closed" && out != in_)) unequal++

@@ -68,7 +68,7 @@ cp "$PKI/server-rsa.crt" "crt $odd"
 cp "$PKI/server-rsa.key" "key $odd"
 round_trip <<'CONF'
 max_clients = 65536;
-drain_timeout = 0.5;
+drain_timeout = 0.5; user = "nobody"; group = "nogroup";
 log = { target = "stderr"; level = "debug"; };
 name = "other"; host = "127.0.0.1"; port = 0; backlog = 65535;
 reuse = false; reuse_port = true; nodelay = false; keepalive = 32767;
@@ -83,10 +83,11 @@ tls = {
     min_version = "TLSv1"; max_version = "TLSv1.3";
     ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";
     ciphersuites = "TLS_AES_128_GCM_SHA256"; groups = "P-256:X25519";
-    tickets = 16; ticket_lifetime = 604800;
+    tickets = 16; ticket_lifetime = 604800; key_isolation = false;
 };
 CONF
-for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'target = "stderr";' 'level = "debug";' \
+for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
+    'group = "nogroup";' 'key_isolation = false;' 'target = "stderr";' 'level = "debug";' \
     'name = "other";' 'host = "127.0.0.1";' 'port = 0;' 'backlog = 65535;' 'reuse = false;' \
     'reuse_port = true;' 'nodelay = false;' 'keepalive = 32767;' 'handshake_timeout = 1.000001;' \
     'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'framing = "marker";' \
@@ -101,8 +102,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'target = "stderr";' '
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 35 settings, and log, tls and listeners
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 38 ] ||
+# 38 settings, and log, tls and listeners
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 41 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none

@@ -105,6 +105,7 @@ for error in EAGAIN ENOMEM; do start clone,clone3 $error "cannot make a process"
 all_end
 for error in ECONNABORTED EINTR EAGAIN EPERM; do start accept4 $error none; done
 start epoll_wait,epoll_pwait,epoll_pwait2 EINTR none
+start epoll_wait,epoll_pwait,epoll_pwait2 ENOMEM "cannot wait for events"
 start wait4,waitid EINTR none
 for error in EAGAIN ENOBUFS; do start sendto,sendmsg $error none 'target = "journal";'; done
 for error in EAGAIN EPIPE; do start write,writev $error "log lines could not be written"; done

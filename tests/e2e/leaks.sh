@@ -3,6 +3,7 @@
 # touches what is not its own: valgrind watches each of them and writes it a report.
 . "$(dirname "$0")/lib.sh"
 need valgrind socat
+ECHOD=$top_builddir/tests/e2e/unsealed
 ! grep -q __asan_init "$ECHOD" || skip "a build with sanitizers does not run under valgrind"
 
 reload() { # SETTINGS LINE: the line then stands in the log
@@ -32,7 +33,7 @@ done
 expect "a client without close_notify" peer whole tls --end cut
 expect "a client that resets" peer whole tls --end reset
 socat -u "SYSTEM:echo rubbish" "TCP:127.0.0.1:$(port tls)"
-expect_records 1 end=tls_error
+expect_records 1 end=wrong_protocol
 expect_records 6
 
 start_peer loop tls --keep
@@ -48,7 +49,7 @@ expect "the one of before" wait $old
 expect_records 8
 stop_echod
 
-expect "nine reports" within 15 complete 9
+expect "a report for the parent, 8 clients and 4 keepers" within 15 complete 13
 if grep -H 'ERROR SUMMARY:' report.* | grep -v ' 0 errors' || open_descriptors; then
     cat report.*
     fail "valgrind complains"

@@ -86,7 +86,7 @@ expect "each plain client has its record" field ECHOD_LISTENER=echo "ECHOD_END $
 expect "each TLS client too" field ECHOD_LISTENER=secure \
     "ECHOD_END ${common//$'\n'/} ECHOD_TLS_VERSION ECHOD_TLS_CIPHER ECHOD_TLS_GROUP ECHOD_TLS_RESUMED ECHOD_TLS_SNI"
 printf 'rubbish\n' | timeout 5 socat - TCP:127.0.0.1:7443 >/dev/null
-expect "an error stands in the record" within 5 field ECHOD_END=tls_error ECHOD_ERROR
+expect "an error stands in the record" within 5 field ECHOD_END=wrong_protocol ECHOD_ERROR
 python3 "$peer" silent --port 7007 --seconds 30 &
 silent=$!
 child() { pgrep -P "$(main_pid)"; }

@@ -197,20 +197,6 @@ static void dead_helper_is_told_at_once(void)
     server_close(server);
 }
 
-static void nobody_cannot_be_adopted(void)
-{
-    struct server *server = opened();
-    struct err err = {.text = ""};
-    int life;
-    pid_t pid = fork_helper(&life);
-
-    close(life);
-    CHECK(waitpid(pid, NULL, 0) == pid);
-    CHECK(server_adopt(server, pid, &err) == -1);
-    CHECK(strstr(err.text, "cannot watch the process ") == err.text);
-    server_close(server);
-}
-
 /* Whether they have ended by then or not. */
 static void helpers_leave_no_descriptor_behind(void)
 {
@@ -417,7 +403,6 @@ int main(void)
         IN_PROCESS(helper_that_is_killed_is_told),
         IN_PROCESS(each_helper_is_told_once),
         IN_PROCESS(dead_helper_is_told_at_once),
-        IN_PROCESS(nobody_cannot_be_adopted),
         IN_PROCESS(helpers_leave_no_descriptor_behind),
         IN_PROCESS(server_ends_with_its_single_client),
         IN_PROCESS(helper_is_told_beside_a_single_client),

@@ -1,0 +1,34 @@
+/* memory.c - large tables that cost nothing where they are not touched. */
+#include "memory.h"
+
+#include <sys/mman.h>
+
+static void *map(size_t size, int flags)
+{
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void *memory_shared(size_t size)
+{
+    return map(size, MAP_SHARED);
+}
+
+void *memory_own(size_t size)
+{
+    void *memory = map(size, MAP_PRIVATE);
+
+    if (memory && madvise(memory, size, MADV_WIPEONFORK) < 0) {
+        munmap(memory, size);
+        return NULL;
+    }
+    return memory;
+}
+
+void memory_free(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}

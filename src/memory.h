@@ -1,0 +1,21 @@
+/*
+ * memory.h - large tables that cost nothing where they are not touched.
+ */
+#ifndef ECHOD_MEMORY_H
+#define ECHOD_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed memory that parent and children share. Returns NULL with errno where there is none. */
+void *memory_shared(size_t size);
+
+/*
+ * Zeroed memory that children find zeroed again: what the parent knows of one client is nothing
+ * that another's process should have, and fork(2) has less to do. Returns NULL with errno.
+ */
+void *memory_own(size_t size);
+
+/* Give either of them back. NULL is allowed. */
+void memory_free(void *memory, size_t size);
+
+#endif

@@ -1,0 +1,69 @@
+#!/bin/bash
+# faults-keeper.sh - the keeper of the private keys, and the way to it, fail a hundred times: that
+# costs handshakes and nothing else. Afterwards all is well within a second.
+. "$(dirname "$0")/lib.sh"
+need strace
+faults=100
+
+# handshakes one after the other, whatever becomes of them, until the faults have been met
+drive() { # COMMAND: tells when
+    local end=$((SECONDS + 60))
+    until "$@"; do
+        [ $SECONDS -lt $end ] || fail "only $(injected) faults were met"
+        timeout 20 "$ECHOC" load -C 4 -d 1 --new --ca "$PKI/ca.crt" "$(url tls)" >/dev/null 2>&1
+    done
+}
+injected() { cat trace* | grep -c INJECTED; }
+met() { [ "$(injected)" -ge $faults ]; }
+trace() { # PID OPTION...
+    : >trace
+    strace -o trace -p "$1" "${@:2}" 2>strace.err &
+    tracer=$!
+    within 10 grep -q attached strace.err || skip "strace: $(cat strace.err)"
+}
+untrace() { kill $tracer && wait $tracer; } 2>/dev/null
+works_soon() { # within a second, of a machine that has nothing else to do
+    local begin=${EPOCHREALTIME/./} msec
+    until peer whole tls --size 100 --timeout 10 2>/dev/null; do
+        msec=$(((${EPOCHREALTIME/./} - begin) / 1000))
+        [ $msec -le "$(a_second)" ] || fail "$1: no handshake for $msec ms"
+    done
+    printf 'ok - %s: %s faults, and it works\n' "$1" "$(injected)"
+}
+
+has_keeper() { [ -n "$(keeper)" ]; }
+
+# strace leaves out the calls that it lets fail, which a sealed process would be killed for
+ECHOD=$top_builddir/tests/e2e/unsealed
+start_echod "max_clients_per_source = 0; handshake_timeout = 5; log = { level = \"debug\"; }; $both"
+parent=$echod_pid
+
+# ---- the keeper ----
+for fault in recvmsg:ENOMEM recvfrom:ECONNRESET sendto:ENOBUFS epoll_wait:EINTR epoll_ctl:ENOSPC; do
+    trace "$(keeper)" -e "trace=${fault%:*}" -e "inject=${fault%:*}:error=${fault#*:}:when=1..$faults"
+    drive met
+    untrace
+    works_soon "the keeper, $fault"
+done
+
+# ---- a client's process on its way to the keeper, each of which begins to count anew ----
+for fault in socketpair:EMFILE sendmsg:ETOOMANYREFS; do
+    trace "$parent" -f -e "trace=${fault%:*}" -e "inject=${fault%:*}:error=${fault#*:}"
+    drive met
+    untrace
+    works_soon "on the way to the keeper, $fault"
+    logged "the key keeper did not sign" || fail "no record says so"
+done
+
+# ---- the keeper's own end ----
+for ((i = 0; i < 20; i++)); do
+    pid=$(keeper)
+    kill -KILL "$pid"
+    within 10 gone "$pid" || fail "it does not die"
+    within 10 has_keeper || fail "no other one comes"
+done
+works_soon "20 keepers killed"
+[ "$(grep -c "another one has taken its place" $log)" -le 3 ] || fail "it says so too often"
+expect "the parent is the same" [ "$(ps -o comm= -p "$parent")" = unsealed ]
+crashes=$(records end=crashed | wc -l)
+stop_echod
