@@ -3,6 +3,7 @@
 # handshakes, not after a reload. With tls.key_isolation = false they have, or this test is blind.
 . "$(dirname "$0")/lib.sh"
 need openssl
+! sanitized || skip "AddressSanitizer maps too much memory to look through"
 [ "$(id -u)" = 0 ] || skip "only root may look into the memory of other processes"
 
 tls_of() { # NAME KEY CERTIFICATE
