@@ -35,7 +35,7 @@ static struct relay relay_to(const struct service *service, size_t listener, str
     return (struct relay){service->settings, listener, to};
 }
 
-/* Root gives itself up to this user; anyone else stays who he is. */
+/* Root gives itself up to this user; anyone else stays who they are. */
 static void find_user(struct service *service, struct faults *faults)
 {
     const struct settings *settings = service->settings;
@@ -53,6 +53,12 @@ static bool has_tls(const struct listener_settings *settings)
     return settings->tls_enabled && settings->tls.certificate && settings->tls.key;
 }
 
+/* Whom a process of ours has yet to become, or NULL. */
+static const struct user *user_to_become(const struct service *service)
+{
+    return service->has_user && geteuid() == 0 ? &service->user : NULL;
+}
+
 /* One process for the keys of all listeners that want theirs kept. */
 static void start_keeper(struct service *service, struct faults *faults)
 {
@@ -68,8 +74,7 @@ static void start_keeper(struct service *service, struct faults *faults)
             paths[n++] = settings->listeners[i].tls.key;
     if (!paths && settings->n_listeners > 0)
         fault(&placed, "tls.key_isolation", "cannot start the key keeper: %s", strerror(errno));
-    else if (n > 0 && keeper_start(paths, n, service->has_user ? &service->user : NULL,
-                                   &service->keeper, &err) < 0)
+    else if (n > 0 && keeper_start(paths, n, user_to_become(service), &service->keeper, &err) < 0)
         fault(&placed, "tls.key_isolation", "%s", err.text);
     free(paths);
 }
@@ -250,7 +255,7 @@ int service_restore(const struct service *service, struct server *server, struct
 
     if (!service->keeper || server_ended_helper(server) != keeper_pid(service->keeper))
         return 0; /* one of an earlier generation, which nobody needs any more */
-    if (keeper_restart(service->keeper, service->has_user ? &service->user : NULL, &err) < 0)
+    if (keeper_restart(service->keeper, user_to_become(service), &err) < 0)
         return err_set(ret_err, "the key keeper has died, and no other can take its place: %s",
                        err.text);
     log_throttled(&throttle, LOG_ERR, "the key keeper had died; another one has taken its place");

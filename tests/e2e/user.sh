@@ -1,0 +1,50 @@
+#!/bin/bash
+# user.sh - started by root, echod becomes `user` once it has its sockets and keys, and so does the
+# keeper; what only root could read is then out of reach for a reload and for another keeper.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || skip "only root can become somebody else"
+
+chmod 755 "$dir"
+cp "$PKI/server.crt" "$PKI/server.key" "$PKI/ca.crt" .
+chmod 644 server.crt
+own_key() { # MODE OWNER
+    chmod "$1" server.key && chown "$2" server.key
+}
+user_of() { stat -c %U "/proc/$1"; }
+has_keeper() { [ -n "$(keeper)" ]; }
+kill_keeper() {
+    local pid
+    pid=$(keeper)
+    kill -KILL "$pid"
+    within 15 gone "$pid" || fail "it does not die"
+}
+settings="user = \"nobody\"; listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; port = 0;
+    tls = { enabled = true; certificate = \"$dir/server.crt\"; key = \"$dir/server.key\"; }; } );"
+
+# ---- a key of the user's ----
+own_key 600 nobody
+start_echod "$settings"
+within 15 logged "running as the user nobody" || fail "it does not say who it is"
+expect "the daemon is nobody" [ "$(user_of "$echod_pid")" = nobody ]
+expect "it has no group but its own" \
+    [ "$(awk '/^Groups:/ { print NF }' "/proc/$echod_pid/status")" -le 2 ]
+for way in plain tls1.2 tls1.3; do expect "it serves, $way" peer whole $way; done
+kill -HUP "$echod_pid"
+within 15 logged "echod.conf: reloaded" || fail "no reload"
+kill_keeper
+expect "another keeper comes" within 15 has_keeper
+expect "and it serves" peer whole tls
+stop_echod
+
+# ---- a key of root's ----
+own_key 600 root
+start_echod "$settings"
+expect "it starts with a key of root's" peer whole tls
+kill -HUP "$echod_pid"
+within 15 logged "tls.key: cannot load $dir/server.key: Permission denied" || fail "no fault"
+within 15 logged "not reloaded" || fail "no word of the reload"
+expect "and serves on after a reload without it" peer whole tls
+kill_keeper
+expect_exit 71 "$echod_pid"
+logged "the key keeper has died, and no other can take its place: cannot load $dir/server.key" ||
+    fail "it does not say why"
