@@ -1,0 +1,241 @@
+#!/bin/bash
+# faults.sh - echod under a systemd that gives it little: processes, memory, a log, rights.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+count_of() { # MATCH...: entries of the unit with these fields
+    journalctl -q --sync
+    journalctl -q -u echod.service -o cat --since "@$since" "$@" | wc -l
+}
+lines_with() { # TEXT
+    journalctl -q --sync
+    journalctl -q -u echod.service -o cat --since "@$since" | grep -cF -- "$1"
+}
+mark() { since=$(date +%s.%6N); }
+crowd() { python3 "$here/crowd.py" "$@"; }
+turn() { crowd turns --count 1 --second "$(a_second)" "$@"; } # one client, served within a second
+same() { # what must never end is there as before
+    [ "$(main_pid)" = "$main" ] && [ "$(keeper)" = "$keeper" ] && systemctl -q is-active echod.service
+}
+start_echod() { # settings on standard input
+    settings
+    systemctl restart echod.service || fail "it does not start"
+    main=$(main_pid) keeper=$(keeper)
+    mark
+}
+secure() { # LINE...: a TLS listener with the certificate of the tests
+    printf '%s\n' "tls = { enabled = true; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; };" "$@"
+}
+open_tls() { coproc { exec socat -t 10 - "OPENSSL:localhost:$1,cafile=$PKI/ca.crt,pf=ip4"; }; }
+say() { # WORD: by the client of open_tls, and it comes back
+    local word
+    echo "$1" >&"${COPROC[1]}"
+    read -r -t 10 -u "${COPROC[0]}" word && [ "$word" = "$1" ]
+}
+hang_up() { exec {COPROC[1]}>&-; }
+
+install_echod
+
+# ---- TasksMax=: no process for a client ----
+drop_in echod.service <<<$'[Service]\nTasksMax=20'
+start_echod < <(plain 7007)
+for burst in 1 2 3; do
+    expect "burst $burst of 60 where 20 processes may be" \
+        crowd turns --port 7007 --count 60 --fit 19 --second "$(a_second)"
+done
+expect "it was the same process throughout" same
+short="cannot make a process for a client: Resource temporarily unavailable"
+expect "the log says so" [ "$(lines_with "$short")" -gt 0 ]
+seconds=$(($(date +%s) - ${since%.*}))
+expect "but not more than every 10 s" [ "$(lines_with "$short")" -le $((1 + seconds / 10)) ]
+expect "all 180 have their record" within 5 eval '[ "$(count_of ECHOD_END=closed)" = 180 ]'
+
+# ---- MemoryMax=: the kernel kills ----
+score() { cat "/proc/$1/oom_score_adj"; }
+drop_in echod.service <<<$'[Service]\nMemoryMax=16M'
+start_echod < <(secure 'name = "secure"; port = 7443; max_clients_per_source = 0;')
+open_tls 7443
+expect "TLS in 16 MiB" say word
+expect "a client's process is the first to be killed" \
+    [ "$(score "$main") $(score "$keeper") $(score "$(children)")" = "0 0 500" ]
+hang_up
+expect "120 clients in 16 MiB" crowd press --port 7443 --ca "$PKI/ca.crt" --count 120
+expect "one is served within a second" turn --port 7443 --ca "$PKI/ca.crt"
+expect "neither the main process nor the keeper was killed" same
+killed=$(count_of ECHOD_END=crashed "ECHOD_ERROR=killed by signal 9 (Killed)")
+expect "but clients' processes were: $killed" [ "$killed" -gt 0 ]
+expect "and crashed in no other way" [ "$(count_of ECHOD_END=crashed)" = "$killed" ]
+
+# ---- journald stops, goes, is full ----
+# Standard error, where lines go that the journal does not take, is full here: so they are lost.
+drop_in echod.service <<<$'[Service]\nStandardError=file:/dev/full'
+journal_lines() { printf 'log = { target = "journal"; };\n'; }
+many() { # 400 clients or more, each with a connection of its own, however long it takes
+    clients=0
+    for _ in {1..15}; do
+        "$ECHOC" load --new -C 4 -d 1 --json tcp://127.0.0.1:7007 >"$load" || return
+        clients=$((clients + $(python3 -c 'import json, sys; print(json.load(sys.stdin)["messages"])' <"$load")))
+        [ $clients -lt 400 ] || return 0
+    done
+    return 1
+}
+lost() { # how many lines the log says were lost
+    journalctl -q --sync
+    journalctl -q -u echod.service -o cat --since "@$since" |
+        sed -n 's/^\([0-9]*\) log lines could not be written$/\1/p' | awk '{ n += $1 } END { print n + 0 }'
+}
+accounted() { # N: all clients since mark, each in the log or among the lost; asks with one more each time
+    asked=$((asked + 1))
+    echo_on 7007 && [ "$(lost)" -gt 0 ] && [ $(($(count_of ECHOD_END=closed) + $(lost))) = $(($1 + asked)) ]
+}
+load=$(mktemp)
+start_echod < <(plain 7007; journal_lines)
+journald=$(property MainPID systemd-journald.service)
+kill -STOP "$journald"
+expect "clients are served while journald is stopped" many
+expect "within a second each" turn --port 7007
+kill -CONT "$journald"
+asked=0
+expect "then each has its record or is counted as lost" within 10 accounted $((clients + 1))
+echo "$clients clients, $(lost) lines lost"
+
+mark
+systemctl stop systemd-journald{,-dev-log,-audit}.socket systemd-journald.service
+expect "clients are served without journald" many
+systemctl start systemd-journald{,-dev-log}.socket systemd-journald.service
+asked=0
+expect "then each is counted as lost" within 10 accounted "$clients"
+echo "$clients clients, $(lost) lines lost"
+
+journald_again() { systemctl restart systemd-journald.service || fail "journald does not start"; }
+mkdir -p /run/systemd/journald.conf.d
+printf '[Journal]\nRuntimeMaxUse=1M\nRuntimeMaxFileSize=512K\n' >/run/systemd/journald.conf.d/test.conf
+mount -t tmpfs -o size=4M journal /run/log/journal
+journald_again
+fill() { ! cat /dev/zero >/run/log/journal/rest 2>/dev/null; }
+expect "the disk of the journal is full" fill
+expect "clients are served while the journal is full" many
+expect "within a second each" turn --port 7007
+rm /run/systemd/journald.conf.d/test.conf /run/log/journal/rest
+umount -l /run/log/journal
+journald_again
+mark
+echo_on 7007
+expect "and leave records once there is room" within 5 eval '[ "$(count_of ECHOD_END=closed)" -gt 0 ]'
+expect "it was the same process throughout" same
+
+# ---- rights: as few as there are, behind the socket unit ----
+filters() { sed -n 's/^Seccomp_filters:[[:space:]]*//p' "/proc/$1/status"; }
+uid() { awk '/^Uid:/ { print $2 }' "/proc/$1/status"; }
+works() { # WORDS: TLS, the seal, the keeper, reload and stop
+    systemctl start echod.socket || fail "the socket unit of $1"
+    mark
+    open_tls 7
+    expect "$1: TLS echoes" say word
+    main=$(main_pid) keeper=$(keeper)
+    expect "$1: it is not root" [ "$(uid "$main")" != 0 ]
+    expect "$1: clients' processes are sealed" [ "$(filters "$(children)")" -gt "$(filters "$main")" ]
+    expect "$1: and so is the keeper" [ "$(filters "$keeper")" -gt "$(filters "$main")" ]
+    systemctl reload echod.service
+    expect "$1: reload" within 10 logged "$conf: reloaded"
+    expect "$1: TLS echoes after it" tls_on 7
+    expect "$1: and to the client of before" say again
+    keeper=$(keeper)
+    kill -KILL "$keeper"
+    expect "$1: a keeper that dies is replaced" within 5 eval 'now=$(keeper) && [ "$now" != "$keeper" ]'
+    expect "$1: and within a second TLS is served" turn --port 7 --ca "$PKI/ca.crt"
+    expect "$1: the main process is the same" [ "$(main_pid)" = "$main" ]
+    hang_up
+    systemctl stop echod.socket echod.service
+    expect "$1: it stops in order" [ "$(property Result)" = success ]
+    expect "$1: no process has crashed" [ "$(count_of ECHOD_END=crashed)" = 0 ]
+}
+systemctl stop echod.service
+pki=$sysconfdir/echod/pki
+useradd --system --no-create-home echod-test || fail "no user for the test"
+install -d -m 750 -g echod-test "$pki"
+install -m 640 -g echod-test "$PKI/server.crt" "$PKI/server.key" "$pki"
+hardening='
+NoNewPrivileges=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+PrivateDevices=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+CapabilityBoundingSet='
+drop_in echod.service <<<"[Service]
+User=echod-test
+$hardening"
+settings <<<"name = \"echo\"; tls = { enabled = true; certificate = \"$pki/server.crt\"; key = \"$pki/server.key\"; };"
+works "a user of its own"
+
+drop_in echod.service <<<"[Service]
+DynamicUser=yes
+LoadCredential=certificate:$PKI/server.crt
+LoadCredential=key:$PKI/server.key
+ExecStart=
+ExecStart=$sbindir/echod -c $conf -o tls.enabled=true \\
+    -o tls.certificate=\${CREDENTIALS_DIRECTORY}/certificate -o tls.key=\${CREDENTIALS_DIRECTORY}/key
+$hardening
+LockPersonality=yes
+PrivateNetwork=yes
+PrivateUsers=yes
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+UMask=0077"
+settings <<<'name = "echo";'
+works "a dynamic user with credentials"
+systemd-analyze security --no-pager echod.service | tail -n 1
+
+# ---- Accept=yes: a service for each client ----
+units=/run/systemd/system
+instance() { systemctl list-units --plain --no-legend "$1@*" | awk '{ print $1 }'; }
+ended() { [ -z "$(instance "$1")" ]; }
+single() { # NAME PORT LINE...: a socket unit and its template
+    printf '[Socket]\nAccept=yes\nListenStream=127.0.0.1:%s\n' "$2" >"$units/$1.socket"
+    printf '%s\n' "[Service]" "ExecStart=$sbindir/echod -c $conf" "${@:3}" >"$units/$1@.service"
+    systemctl daemon-reload
+    systemctl start "$1.socket" || fail "the socket unit $1"
+}
+single_record() { # NAME: one more client of it has its record
+    journalctl -q --sync
+    [ "$(journalctl -q -u "$1@*" ECHOD_END=closed | wc -l)" = "$records" ]
+}
+alone() { # NAME PORT
+    records=1
+    expect "$1: TLS echoes" tls_on "$2"
+    expect "$1: the client has its record" within 5 single_record "$1"
+    expect "$1: the instance is over" within 5 ended "$1"
+    open_tls "$2"
+    expect "$1: once more" say word
+    systemctl stop --no-block "$(instance "$1")"
+    within 5 eval '[ "$(property ActiveState "$(instance "'"$1"'")")" = deactivating ]' || fail "$1: no stop"
+    expect "$1: a stop lets the client finish" say late
+    hang_up
+    records=2
+    expect "$1: which has its record" within 5 single_record "$1"
+    expect "$1: and the instance is over" within 5 ended "$1"
+    expect "$1: no instance has failed" [ "$(journalctl -q -u "$1@*" | grep -c 'Deactivated successfully')" = 2 ]
+    systemctl stop "$1.socket"
+}
+settings < <(secure 'name = "single"; port = 7444;')
+single echod-passed 7444
+alone echod-passed 7444
+single echod-stdin 7445 StandardInput=socket
+alone echod-stdin 7445
+
+echo "$n checks"

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# lib.sh - what the tests of the service share; each sources it first.
+# The script runs itself where systemd is PID 1; what it installs there is gone afterwards.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
+    exec "$here/with-systemd" bash "$here/${0##*/}"
+# shellcheck disable=SC2034 # for the script that sources this one
+peer=$top_srcdir/tests/e2e/peer.py
+conf=$sysconfdir/echod/echod.conf
+n=0
+
+# ---- the verdict ----
+
+fail() {
+    echo "FAILED: $*"
+    systemctl status --no-pager echod.service echod.socket
+    journalctl --no-pager -n 40 -o short-monotonic
+    exit 1
+}
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+expect() { # WORDS COMMAND...: it must succeed
+    local words=$1
+    shift
+    "$@" || fail "$words"
+    ok "$words"
+}
+within() { # SECONDS COMMAND...: it succeeds before the time is over
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+a_second() { # in ms; where others keep the machine busy everything takes so many times as long
+    awk -v cores="$(nproc)" '{ printf "%d\n", 1000 * ($1 > cores ? 1 + $1 / cores : 1) }' /proc/loadavg
+}
+
+# ---- the service ----
+
+install_echod() {
+    make -s -C "$top_builddir" install >/dev/null || fail "make install"
+    systemctl -q link "$systemdsystemunitdir/echod.service" "$systemdsystemunitdir/echod.socket" 2>/dev/null
+    systemctl daemon-reload
+}
+drop_in() { # UNIT: lines of it on standard input, in place of those of before
+    mkdir -p "/run/systemd/system/$1.d"
+    cat >"/run/systemd/system/$1.d/test.conf"
+    systemctl daemon-reload
+}
+property() { systemctl show -P "$1" "${2-echod.service}"; }
+main_pid() { property MainPID; }
+keeper() { pgrep -P "$(main_pid)" -x echod-keeper; }
+children() { pgrep -P "$(main_pid)" -x echod; } # of clients: the keeper has a name of its own
+settings() { cat >"$conf"; }
+plain() { printf 'name = "echo"; port = %s;\n' "$1"; }
+logged() { journalctl -q --sync; journalctl -q -u echod.service "${@:2}" | grep -q "$1"; }
+
+# ---- its clients ----
+
+echo_on() { # PORT: one word there and back
+    [ "$(printf 'word\n' | timeout 5 socat - "TCP:127.0.0.1:$1")" = word ]
+}
+tls_on() { # PORT
+    [ "$(printf 'word\n' | timeout 5 socat - "OPENSSL:localhost:$1,cafile=$PKI/ca.crt,pf=ip4")" = word ]
+}
