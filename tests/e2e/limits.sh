@@ -23,7 +23,7 @@ start_echod "idle_timeout = 0; listeners = (
     { name = \"tls-long-handshake\"; port = 0; handshake_timeout = 10; $tls_on },
     { name = \"long-session\"; port = 0; session_timeout = 8; }
 );"
-start_peer silent free
+start_peer silent free --seconds 600
 free=$!
 
 # ---- time ----
@@ -70,10 +70,10 @@ stop_echod
 
 # ---- clients at a time ----
 start_echod "max_clients = 2; $both"
-start_peer silent plain
+start_peer silent plain --seconds 600
 first=$!
 expect "one client" within 15 serves 1
-start_peer silent tls
+start_peer silent tls --seconds 600
 second=$!
 expect "two clients" within 15 serves 2
 start_peer whole plain
