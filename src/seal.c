@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 #define OOM_SCORE_FILE "/proc/self/oom_score_adj"
-#define OOM_SCORE_MAX 1000 /* proc(5) */
-#define OOM_SCORE_MORE 500
+/* The highest of proc(5): what a process has mapped counts too, and the parent has as much. */
+#define OOM_SCORE "1000"
 
 /* ---- seccomp: what may be called, everything else ends the process ---- */
 
@@ -108,7 +108,6 @@ static const struct {
 static struct {
     struct sock_fprog filters[SEAL_KINDS];
     int ruleset; /* of Landlock; -1 where the kernel has none */
-    char oom_score[16];
 } prepared = {.ruleset = -1};
 
 static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
@@ -205,19 +204,6 @@ static int make_ruleset(void)
 
 /* ---- the score by which the kernel chooses whom to kill ---- */
 
-static void choose_oom_score(void)
-{
-    FILE *file = fopen(OOM_SCORE_FILE, "re");
-    int own = 0;
-
-    if (!file)
-        return;
-    if (fscanf(file, "%d", &own) == 1)
-        snprintf(prepared.oom_score, sizeof(prepared.oom_score), "%d",
-                 own + OOM_SCORE_MORE < OOM_SCORE_MAX ? own + OOM_SCORE_MORE : OOM_SCORE_MAX);
-    fclose(file);
-}
-
 /* Best effort: without a /proc the kernel's own judgement has to do. */
 static void raise_oom_score(void)
 {
@@ -225,7 +211,7 @@ static void raise_oom_score(void)
 
     if (fd < 0)
         return;
-    if (write(fd, prepared.oom_score, strlen(prepared.oom_score)) < 0)
+    if (write(fd, OOM_SCORE, strlen(OOM_SCORE)) < 0)
         errno = 0;
     close(fd);
 }
@@ -236,7 +222,6 @@ int seal_prepare(struct err *ret_err)
 {
     if (!has_seccomp())
         return err_set(ret_err, "cannot seal processes: this kernel has no seccomp(2)");
-    choose_oom_score();
     prepared.ruleset = make_ruleset();
     for (enum seal_kind kind = 0; kind < SEAL_KINDS; kind++) {
         int error = compile(kind);

@@ -52,14 +52,14 @@ expect "all 180 have their record" within 5 eval '[ "$(count_of ECHOD_END=closed
 
 # ---- MemoryMax=: the kernel kills ----
 score() { cat "/proc/$1/oom_score_adj"; }
-drop_in echod.service <<<$'[Service]\nMemoryMax=16M'
+drop_in echod.service <<<$'[Service]\nMemoryMax=8M'
 start_echod < <(secure 'name = "secure"; port = 7443; max_clients_per_source = 0;')
 open_tls 7443
-expect "TLS in 16 MiB" say word
+expect "TLS in 8 MiB" say word
 expect "a client's process is the first to be killed" \
-    [ "$(score "$main") $(score "$keeper") $(score "$(children)")" = "0 0 500" ]
+    [ "$(score "$main") $(score "$keeper") $(score "$(children)")" = "0 0 1000" ]
 hang_up
-expect "120 clients in 16 MiB" crowd press --port 7443 --ca "$PKI/ca.crt" --count 120
+expect "120 clients in 8 MiB" crowd press --port 7443 --ca "$PKI/ca.crt" --count 120
 expect "one is served within a second" turn --port 7443 --ca "$PKI/ca.crt"
 expect "neither the main process nor the keeper was killed" same
 killed=$(count_of ECHOD_END=crashed "ECHOD_ERROR=killed by signal 9 (Killed)")
@@ -70,12 +70,12 @@ expect "and crashed in no other way" [ "$(count_of ECHOD_END=crashed)" = "$kille
 # Standard error, where lines go that the journal does not take, is full here: so they are lost.
 drop_in echod.service <<<$'[Service]\nStandardError=file:/dev/full'
 journal_lines() { printf 'log = { target = "journal"; };\n'; }
-many() { # 400 clients or more, each with a connection of its own, however long it takes
+many() { # 300 clients or more, each with a connection of its own, however long it takes
     clients=0
     for _ in {1..15}; do
         "$ECHOC" load --new -C 4 -d 1 --json tcp://127.0.0.1:7007 >"$load" || return
         clients=$((clients + $(python3 -c 'import json, sys; print(json.load(sys.stdin)["messages"])' <"$load")))
-        [ $clients -lt 400 ] || return 0
+        [ $clients -lt 300 ] || return 0
     done
     return 1
 }

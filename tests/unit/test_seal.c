@@ -424,7 +424,7 @@ static void client_is_killed_first_for_memory(void **state)
     (void)state;
     leave(&client);
     leave(&keeper);
-    assert_int_equal(of_client, own + 500 < 1000 ? own + 500 : 1000);
+    assert_int_equal(of_client, 1000);
     assert_int_equal(of_keeper, own);
 }
 
