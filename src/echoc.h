@@ -36,7 +36,7 @@ struct echoc {
     bool resume; /* and TLS resumed from the one before */
 
     int connections; /* load */
-    uint64_t duration_usec;
+    uint64_t duration_usec, warmup_usec;
     double rate; /* requests a second; 0 = as fast as they are answered */
     int depth;
     int threads;

@@ -17,7 +17,7 @@ struct load {
     struct echoc *echoc;
     int n_workers;
     struct load_worker **workers;
-    uint64_t begin_nsec, end_nsec;
+    struct load_course course;
 };
 
 static uint64_t errors_of(const struct load_figures *figures)
@@ -160,14 +160,14 @@ static void show_live(const struct load *load)
     static struct load_figures figures;
     static uint64_t messages_before, nsec_before;
     uint64_t now = now_nsec();
-    double seconds = seconds_of(now - (nsec_before ? nsec_before : load->begin_nsec));
+    double seconds = seconds_of(now - (nsec_before ? nsec_before : load->course.begin_nsec));
     char p50[32], p99[32];
 
     look(load, &figures);
     format_msec(hist_quantile(&figures.latency, 0.5), p50, sizeof(p50));
     format_msec(hist_quantile(&figures.latency, 0.99), p99, sizeof(p99));
     fprintf(stderr, "\r%5.1f s %9.0f/s  p50 %s  p99 %s  errors %" PRIu64 "      ",
-            seconds_of(now - load->begin_nsec),
+            seconds_of(now - load->course.begin_nsec),
             (double)(figures.messages - messages_before) / seconds, p50, p99, errors_of(&figures));
     messages_before = figures.messages;
     nsec_before = now;
@@ -206,13 +206,14 @@ static int start(struct load *load, struct err *ret_err)
     load->workers = calloc((size_t)threads, sizeof(*load->workers));
     if (!load->workers)
         return err_set(ret_err, "out of memory");
-    load->begin_nsec = now_nsec();
-    load->end_nsec = load->begin_nsec + echoc->duration_usec * 1000;
+    load->course.begin_nsec = now_nsec();
+    load->course.count_nsec = load->course.begin_nsec + echoc->warmup_usec * 1000;
+    load->course.end_nsec = load->course.count_nsec + echoc->duration_usec * 1000;
     for (int i = 0; i < threads; i++) {
         int n = echoc->connections / threads + (i < echoc->connections % threads);
 
-        if (load_start(echoc, i, n, echoc->rate * n / echoc->connections, load->begin_nsec,
-                       load->end_nsec, &load->workers[i], ret_err) < 0)
+        if (load_start(echoc, i, n, echoc->rate * n / echoc->connections, &load->course,
+                       &load->workers[i], ret_err) < 0)
             return -1;
         load->n_workers++;
     }
@@ -231,6 +232,14 @@ static int report(const struct load *load, double seconds)
     return errors_of(&figures) == 0 && figures.messages > 0 ? ECHOC_OK : ECHOC_LOST;
 }
 
+/* An interrupt before the count has begun leaves all that there is. */
+static double counted_seconds(const struct load_course *course)
+{
+    uint64_t now = now_nsec();
+
+    return seconds_of(now - (now > course->count_nsec ? course->count_nsec : course->begin_nsec));
+}
+
 int echoc_load(struct echoc *echoc)
 {
     static struct load load;
@@ -246,7 +255,7 @@ int echoc_load(struct echoc *echoc)
     stream_close(&first.stream, 0, 0);
     if (start(&load, &err) == 0) {
         watch(&load);
-        status = report(&load, seconds_of(now_nsec() - load.begin_nsec));
+        status = report(&load, counted_seconds(&load.course));
     } else {
         echoc_interrupted = 1;
         echoc_error("%s", err.text);

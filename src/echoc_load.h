@@ -35,13 +35,19 @@ void load_figures_add(struct load_figures *to, const struct load_figures *from);
 
 struct load_worker;
 
+/* The times of a course: messages are sent from `begin` to `end` and count from `count` on. */
+struct load_course {
+    uint64_t begin_nsec, count_nsec, end_nsec;
+};
+
 /*
  * Start a thread with `n` connections, which sends `rate` messages a second in all (0 = as many as
- * are answered) from `begin_nsec` until `end_nsec` and then waits for the answers that are due.
- * `number` tells it from the others. Returns 0, or -1 with *ret_err.
+ * are answered) and at the end waits for the answers that are due. `number` tells it from the
+ * others. Returns 0, or -1 with *ret_err.
  */
-int load_start(const struct echoc *echoc, int number, int n, double rate, uint64_t begin_nsec,
-               uint64_t end_nsec, struct load_worker **ret_worker, struct err *ret_err);
+int load_start(const struct echoc *echoc, int number, int n, double rate,
+               const struct load_course *course, struct load_worker **ret_worker,
+               struct err *ret_err);
 
 /* Add the figures up to now to `to`. May be called while the worker runs. */
 void load_look(struct load_worker *worker, struct load_figures *to);

@@ -110,7 +110,8 @@ static void work_dialing(struct conn *conn)
 
 uint64_t load_due_nsec(const struct load_worker *worker, uint64_t number)
 {
-    return worker->begin_nsec + (uint64_t)((double)number / worker->rate * (double)NSEC_PER_SEC);
+    return worker->course.begin_nsec +
+           (uint64_t)((double)number / worker->rate * (double)NSEC_PER_SEC);
 }
 
 /* The worker's messages go round its connections. */

@@ -49,8 +49,9 @@ struct load_worker {
     int n;
     struct conn *conns;
     double rate;
-    uint64_t begin_nsec, end_nsec;
+    struct load_course course;
     uint64_t due;  /* messages that the schedule has asked for */
+    bool warm;     /* messages count */
     bool stopping; /* the time is over: nothing new is begun */
     size_t length; /* of a message */
 };

@@ -73,6 +73,16 @@ static int next_wake_msec(const struct load_worker *worker, uint64_t patrol_nsec
     return wake <= now ? 0 : (int)((wake - now) / 1000000);
 }
 
+/* What went wrong before stays. */
+static void begin_count(struct load_worker *worker)
+{
+    struct load_figures *figures = &worker->figures;
+
+    figures->messages = figures->bytes = 0;
+    figures->latency = (struct hist){0};
+    worker->warm = true;
+}
+
 static void *run(void *arg)
 {
     struct load_worker *worker = arg;
@@ -85,7 +95,9 @@ static void *run(void *arg)
         uint64_t now = now_nsec();
 
         pthread_mutex_lock(&worker->lock);
-        worker->stopping = now >= worker->end_nsec || echoc_interrupted;
+        worker->stopping = now >= worker->course.end_nsec || echoc_interrupted;
+        if (!worker->warm && now >= worker->course.count_nsec)
+            begin_count(worker);
         for (int i = 0; i < n; i++)
             load_work(events[i].data.ptr);
         ask_for_due(worker, now);
@@ -146,8 +158,9 @@ static int set_up(struct load_worker *worker, int number)
     return 0;
 }
 
-int load_start(const struct echoc *echoc, int number, int n, double rate, uint64_t begin_nsec,
-               uint64_t end_nsec, struct load_worker **ret_worker, struct err *ret_err)
+int load_start(const struct echoc *echoc, int number, int n, double rate,
+               const struct load_course *course, struct load_worker **ret_worker,
+               struct err *ret_err)
 {
     struct load_worker *worker = calloc(1, sizeof(*worker));
 
@@ -156,8 +169,7 @@ int load_start(const struct echoc *echoc, int number, int n, double rate, uint64
     worker->echoc = echoc;
     worker->n = n;
     worker->rate = rate;
-    worker->begin_nsec = begin_nsec;
-    worker->end_nsec = end_nsec;
+    worker->course = *course;
     worker->running = true;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pthread_mutex_init(&worker->lock, NULL);

@@ -26,6 +26,7 @@ enum {
     OPT_RESUME,
     OPT_EXPIRY,
     OPT_SEED,
+    OPT_WARMUP,
     OPT_HELP,
     OPT_VERSION,
 };
@@ -47,7 +48,8 @@ static const struct echoc_command commands[] = {
      "Exit status: 0 all answered, 1 some lost, 2 error.\n"},
     {"load", echoc_load, "C:d:s:r:D:j:W:", "many connections at once, every byte checked",
      "  -C, --connections N      at the same time (10)\n"
-     "  -d, --duration SECONDS   how long (10)\n" SIZE_HELP
+     "  -d, --duration SECONDS   how long (10)\n"
+     "      --warmup SECONDS     before that, the same without counting messages (0)\n" SIZE_HELP
      "  -r, --rate N             messages a second, all connections together, on a schedule:\n"
      "                           latency then counts from when each was due (as fast as answered)\n"
      "  -D, --depth N            messages under way on each connection (1)\n"
@@ -261,6 +263,8 @@ static int take_own(struct echoc *echoc, int option, const char *value)
         return whole_int(value, 1, 100000, "-D", &echoc->depth);
     case 'j':
         return whole_int(value, 1, 1024, "-j", &echoc->threads);
+    case OPT_WARMUP:
+        return seconds(value, "--warmup", &echoc->warmup_usec);
     case OPT_SEED:
         return whole_long(value, 0, 1e15, "--seed", &echoc->seed);
     case OPT_EXPIRY:
@@ -284,6 +288,7 @@ static bool allows(const struct echoc_command *command, int option)
     case OPT_RESUME:
         return command->run == echoc_ping || command->run == echoc_load;
     case OPT_SEED:
+    case OPT_WARMUP:
         return command->run == echoc_load;
     case OPT_EXPIRY:
         return command->run == echoc_check;
@@ -318,6 +323,7 @@ static const struct option long_options[] = {
     {"depth", required_argument, NULL, 'D'},
     {"threads", required_argument, NULL, 'j'},
     {"seed", required_argument, NULL, OPT_SEED},
+    {"warmup", required_argument, NULL, OPT_WARMUP},
     {"expiry", required_argument, NULL, OPT_EXPIRY},
     {"new", no_argument, NULL, OPT_NEW},
     {"resume", no_argument, NULL, OPT_RESUME},

@@ -404,9 +404,11 @@ static void set_keepalive(int fd, int seconds)
     set_flag(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
+/* It would take the place of the number of probes (tcp(7)): where there are probes there is none.
+ */
 static int user_timeout_msec(const struct listen_params *params)
 {
-    uint64_t msec = (params->user_timeout_usec + 999) / 1000;
+    uint64_t msec = params->keepalive_sec > 0 ? 0 : (params->user_timeout_usec + 999) / 1000;
 
     return msec < INT_MAX ? (int)msec : INT_MAX;
 }

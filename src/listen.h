@@ -24,7 +24,7 @@ struct listen_params {
     bool reuse_port;            /* SO_REUSEPORT */
     bool nodelay;               /* TCP_NODELAY, which accepted sockets inherit */
     int keepalive_sec;          /* TCP_KEEPIDLE, inherited too; 0 = no SO_KEEPALIVE */
-    uint64_t user_timeout_usec; /* TCP_USER_TIMEOUT, inherited too; 0 = the system's */
+    uint64_t user_timeout_usec; /* TCP_USER_TIMEOUT without SO_KEEPALIVE; 0 = the system's */
 };
 
 #define LISTEN_UNUSED (-1)

@@ -109,6 +109,7 @@ static void reap_helpers(struct server *server)
         server->helpers[i] = server->helpers[--server->n_helpers];
         server->ended_helper = pid;
         server_wake(server, SERVER_HELPER);
+        server_arm(server->tick, 1); /* the signal may have been about others too */
     }
 }
 

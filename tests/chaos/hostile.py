@@ -2,7 +2,7 @@
 """hostile.py - peers that cost an echo what they can: silent, slow and garbage-sending ones.
 
 Silent and slow ones stay until they are cut, --rate of them coming a second. Those that send garbage
-come back after two seconds, until SIGUSR1. The program ends when the last one has gone.
+come back --again seconds later, until SIGUSR1. The program ends when the last one has gone.
 """
 import argparse
 import asyncio
@@ -46,7 +46,7 @@ async def visit(number, port, behave):
         writer.transport.abort()
 
 
-async def peer(number, port, behave, delay):
+async def peer(number, port, behave, delay, again):
     await asyncio.sleep(delay)
     while True:
         try:
@@ -55,7 +55,7 @@ async def peer(number, port, behave, delay):
             pass
         if behave is not garbage or not going:
             return
-        await asyncio.sleep(2)
+        await asyncio.sleep(again)
 
 
 async def main():
@@ -64,10 +64,11 @@ async def main():
     for kind in ("silent", "slow", "garbage", "port", "rate"):
         parser.add_argument("--" + kind, type=int, default=0)
     args = parser.parse_args()
+    parser.add_argument("--again", type=float, default=10)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, stop.set)
     kinds = [silent] * args.silent + [slow] * args.slow + [garbage] * args.garbage
-    peers = [asyncio.create_task(peer(i, args.port, kind, i / args.rate))
+    peers = [asyncio.create_task(peer(i, args.port, kind, i / args.rate, args.again))
              for i, kind in enumerate(kinds)]
     await stop.wait()
     going = False

@@ -91,6 +91,7 @@ recorded() { ! has_records 0 "listener=$1"; }
 limits="idle_timeout = 3; handshake_timeout = 3;"
 start_echod "idle_timeout = 0; listeners = (
     $(listener silent "keepalive = 2;") $(listener half-open "keepalive = 2;") $(listener killed "")
+    $(listener patient "keepalive = 2; idle_timeout = 300;")
     $(listener stream "$limits") $(listener final "$limits") $(listener tls-final "$limits $tls_on")
     $(listener handshake "$limits $tls_on") $(listener hello "$limits $tls_on")
     $(listener data "") $(listener close "") $(listener tls-close "$tls_on")
@@ -102,6 +103,7 @@ bystander=$!
 
 # ---- the cable is cut ----
 far_client silent 's.sendall(b"x"); until(1)'
+far_client patient 's.sendall(b"x"); until(1)'
 far_client "stream final tls-final" '
 s, *finals = sockets
 for final in finals:
@@ -112,13 +114,14 @@ try:
     while True: s.send(bytes(65536))
 except BlockingIOError: pass'
 cut_cable
-now silent stream final tls-final
+now silent patient stream final tls-final
 let_go                          # their last words are lost with the cable
 gone_by 3000 stream idle reset  # idle_timeout
 gone_by 3000 final closed reset # what it is owed can never reach it
 gone_by 3000 tls-final truncated reset
 # after 2 seconds of silence TCP asks, and takes another 2 for an answer
 (gone_by 5000 silent reset) || failed="keepalive does not find a cut cable"
+(gone_by 5000 patient reset) || failed="nor where a client may be idle for longer"
 join_cable
 
 # the far end has forgotten the connection when the cable is whole again

@@ -122,6 +122,14 @@ wait $!
 expect "the closed loop: p99 hides it" told 'd["latency"]["p99_usec"] < 200e3'
 expect "the closed loop: the slowest has it" told 'd["latency"]["max_usec"] > 700e3'
 
+# ---- a warm-up: what comes before the count is not in it ----
+stop_for_a_second &
+run 0 load --json --warmup 2.5 -d 1 -C 10 -r 200 "$(url plain)"
+wait $!
+expect "the warm-up: a second's messages" told '190 <= d["messages"] <= 201 and d["dialed"] == 10'
+expect "the warm-up: which took a second" told '0.9 < d["duration_sec"] < 1.5'
+expect "the warm-up: and none saw the pause" told 'd["latency"]["p99_usec"] < 500e3'
+
 # ---- in words; an interrupt; figures that were measured elsewhere ----
 run 0 load -d 0.3 -C 3 -j 2 "${ca[@]}" "$(url tls)"
 for line in '3 connections, 2 threads, 64 bytes, as fast as answered, [0-9.]+ s$' \
