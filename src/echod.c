@@ -135,7 +135,7 @@ static int reload(const struct options *options, struct service **service, struc
     struct service *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load(options, &next) < 0 || take_over(next, &(*service)->sockets) < 0) {
+    if (load(options, &next) != EX_OK || take_over(next, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
@@ -309,9 +309,10 @@ static int serve(const struct options *options)
         listen_close(&inherited);
         return EX_OSERR;
     }
-    if (load(options, &service) < 0) {
+    status = load(options, &service);
+    if (status != EX_OK) {
         listen_close(&inherited);
-        return EX_CONFIG;
+        return status;
     }
     if (connected >= 0)
         status = serve_single(options, &service, connected);

@@ -74,10 +74,15 @@ static int receive_reports(const struct keeper *keeper, struct key_report *repor
     for (size_t i = 0; i < keeper->n; i++) {
         ssize_t n = recv(keeper->control, &reports[i], sizeof(reports[i]), 0);
 
+        if (n < 0 && errno == EAGAIN)
+            return err_set(ret_err, "the key keeper could not read the keys within %u seconds",
+                           (unsigned)(LOAD_USEC / USEC_PER_SEC));
         if (n < 0)
             return err_set(ret_err, "the key keeper does not answer: %s", strerror(errno));
         if (n != sizeof(reports[i]))
             return err_set(ret_err, "the key keeper has ended before it had read the keys");
+        if (reports[i].failed)
+            return err_set(ret_err, "%s", reports[i].err.text);
     }
     return 0;
 }

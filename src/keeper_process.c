@@ -222,9 +222,8 @@ _Noreturn void keeper_run(int control, char *const *paths, size_t n, const struc
     n_keys = n;
     load_all(paths, reports);
     if (confine(control, user, &err) < 0) {
-        for (size_t i = 0; i < n; i++)
-            reports[i] = (struct key_report){.err = err};
-        send_reports(control, reports);
+        reports[0] = (struct key_report){.failed = true, .err = err};
+        send(control, &reports[0], sizeof(reports[0]), MSG_NOSIGNAL);
         _exit(EX_OSERR);
     }
     if (!send_reports(CONTROL, reports))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,12 +60,16 @@ static const struct user *user_to_become(const struct service *service)
     return service->has_user && geteuid() == 0 ? &service->user : NULL;
 }
 
+static void fail(struct service *service, const char *path, struct faults *faults, const char *text)
+{
+    service->failed = true;
+    fault_at(faults, path, NULL, "cannot load it: %s", text);
+}
+
 /* One process for the keys of all listeners that want theirs kept. */
-static void start_keeper(struct service *service, struct faults *faults)
+static void start_keeper(struct service *service, const char *path, struct faults *faults)
 {
     const struct settings *settings = service->settings;
-    struct relay relay = relay_to(service, 0, faults);
-    struct faults placed = {.report = relay_fault, .arg = &relay};
     const char **paths = calloc(settings->n_listeners, sizeof(*paths));
     struct err err;
     size_t n = 0;
@@ -73,9 +78,9 @@ static void start_keeper(struct service *service, struct faults *faults)
         if (has_tls(&settings->listeners[i]) && settings->listeners[i].tls.key_isolation)
             paths[n++] = settings->listeners[i].tls.key;
     if (!paths && settings->n_listeners > 0)
-        fault(&placed, "tls.key_isolation", "cannot start the key keeper: %s", strerror(errno));
+        fail(service, path, faults, strerror(errno));
     else if (n > 0 && keeper_start(paths, n, user_to_become(service), &service->keeper, &err) < 0)
-        fault(&placed, "tls.key_isolation", "%s", err.text);
+        fail(service, path, faults, err.text);
     free(paths);
 }
 
@@ -111,11 +116,11 @@ static struct service *build(const char *path, const char *const *overrides, str
     }
     n = service->settings->n_listeners;
     find_user(service, faults);
-    start_keeper(service, faults);
+    start_keeper(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
     if (n > 0 && (!service->sessions || !service->listen))
-        fault_at(faults, path, NULL, "cannot load it: %s", strerror(ENOMEM));
+        fail(service, path, faults, strerror(ENOMEM));
     for (size_t i = 0; i < n && service->sessions && service->listen; i++)
         build_listener(service, i, faults);
     return service;
@@ -126,13 +131,14 @@ int service_load(const char *path, const char *const *overrides, struct faults *
 {
     unsigned before = faults->count;
     struct service *service = build(path, overrides, faults);
+    int status = service && service->failed ? EX_OSERR : EX_CONFIG;
 
     if (!service || faults->count != before) {
         service_free(service);
-        return -1;
+        return status;
     }
     *ret_service = service;
-    return 0;
+    return EX_OK;
 }
 
 static void probe_listener(const struct service *service, size_t i, struct faults *faults,
@@ -306,8 +312,17 @@ static void announce_certificate(const char *name, const struct tls_server *tls)
         log_info("%s: certificate %s is valid until %s", name, certificate.subject, until);
 }
 
+/* Only root becomes somebody else, and only at the start. */
+static void warn_of_other_user(const struct service *service)
+{
+    if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)
+        log_warning("user = %s has no effect: this process is that of the user %u",
+                    service->settings->user, (unsigned)geteuid());
+}
+
 void service_announce(const struct service *service)
 {
+    warn_of_other_user(service);
     for (size_t i = 0; i < service->sockets.n; i++)
         announce_socket(service, &service->sockets.sockets[i]);
     for (size_t i = 0; i < service->settings->n_listeners; i++) {

@@ -22,12 +22,14 @@ struct service {
     struct listen_set sockets;       /* empty until service_listen() */
     struct user user;                /* whom root becomes; set where `has_user` is */
     bool has_user;
+    bool failed; /* for want of something in the system: the settings may be right */
 };
 
 /*
  * Read the settings and load every certificate and key, the latter in a keeper of their own:
- * seal_prepare() must come before. Reports all faults with their places. Returns 0, or -1 when
- * there was any; else *ret_service is the caller's.
+ * seal_prepare() must come before. Reports all faults with their places. Returns EX_OK, and
+ * *ret_service is the caller's; EX_CONFIG where the settings are at fault, EX_OSERR where it is the
+ * system (sysexits.h).
  */
 int service_load(const char *path, const char *const *overrides, struct faults *faults,
                  struct service **ret_service);

@@ -116,7 +116,7 @@ static const struct setting listener_rows[] = {
     LISTENER("deny", admit.deny, "[]", 0, 0,
              "Networks whose clients may not enter, whatever allow says."),
     LISTENER("max_clients_per_source", admit.max_clients_per_source, "64", 0, BOARD_SLOTS,
-             "Clients at a time from one source, which is a network; 0 means no limit."),
+             "Clients at a time from one source, a network of IP; 0 means no limit."),
     LISTENER("source_prefix_v4", admit.source_prefix_v4, "32", 1, 32,
              "Bits of an IPv4 address that make its source; 32 is each address for itself."),
     LISTENER("source_prefix_v6", admit.source_prefix_v6, "64", 1, 128,

@@ -39,8 +39,8 @@ static int read_fd(int fd, struct text *ret_text)
 
     if (fstat(fd, &st) < 0)
         return -1;
-    if (st.st_size > FILE_MAX) {
-        errno = EFBIG;
+    if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+        errno = S_ISREG(st.st_mode) ? EFBIG : S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
         return -1;
     }
     bytes = malloc((size_t)st.st_size + 1);
@@ -55,9 +55,10 @@ static int read_fd(int fd, struct text *ret_text)
     return 0;
 }
 
+/* A FIFO does not keep the whole service waiting. */
 static int read_file(const char *path, struct text *ret_text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), result, saved_errno;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result, saved_errno;
 
     if (fd < 0)
         return -1;
@@ -127,7 +128,8 @@ STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err)
     bool whole;
 
     if (!chain || read_file(path, &text) < 0) {
-        err_set(ret_err, "cannot load %s: %s", path, strerror(errno));
+        err_set(ret_err, "cannot load %s: %s", path,
+                errno == ESPIPE ? "it is no regular file" : strerror(errno));
         sk_X509_free(chain);
         return NULL;
     }

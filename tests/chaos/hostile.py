@@ -2,11 +2,12 @@
 """hostile.py - peers that cost an echo what they can: silent, slow and garbage-sending ones.
 
 Silent and slow ones stay until they are cut, --rate of them coming a second. Those that send garbage
-come back --again seconds later, until SIGUSR1. The program ends when the last one has gone.
+come back --again seconds later on average, until SIGUSR1. The program ends when the last one has gone.
 """
 import argparse
 import asyncio
 import os
+import random
 import signal
 import sys
 
@@ -55,7 +56,7 @@ async def peer(number, port, behave, delay, again):
             pass
         if behave is not garbage or not going:
             return
-        await asyncio.sleep(again)
+        await asyncio.sleep(random.uniform(0, 2 * again))
 
 
 async def main():
@@ -63,8 +64,8 @@ async def main():
     parser = argparse.ArgumentParser()
     for kind in ("silent", "slow", "garbage", "port", "rate"):
         parser.add_argument("--" + kind, type=int, default=0)
+    parser.add_argument("--again", type=float, default=60)
     args = parser.parse_args()
-    parser.add_argument("--again", type=float, default=10)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, stop.set)
     kinds = [silent] * args.silent + [slow] * args.slow + [garbage] * args.garbage

@@ -4,11 +4,12 @@
 #
 #   tests/chaos/hostile.sh [ROUNDS [SECONDS [RATE]]]       (3 rounds of 10 seconds, 500 a second)
 #
-# 50 honest clients on the plain listener send RATE messages a second after a warm-up, without and with 2,000 silent,
-# 200 slow (a byte a second) and 200 garbage-sending peers on the TLS listener: A B A B ... Prints the
+# 50 honest clients on the plain listener send RATE messages a second after a warm-up, without and
+# with 2,000 silent, 200 slow (a byte a second) and 200 garbage-sending peers on the TLS listener, the
+# latter coming again $AGAIN (60) seconds later on average: A B A B ... Prints the
 # medians of p50 and p99 and their ratios, and how long a hostile peer has stayed at the most, whose
 # handshake_timeout is 60 seconds. $ECHOD, $SILENT, $SLOW and $GARBAGE replace the daemon and the
-# numbers, $ARRIVALS how many come a second, $AGAIN the seconds after which garbage comes again (10).
+# numbers, $ARRIVALS how many come a second.
 top_srcdir=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top_srcdir/tests/e2e/lib.sh"
 rounds=${1:-3} seconds=${2:-10} rate=${3:-500}
@@ -30,7 +31,7 @@ print(latency["p50_usec"], latency["p99_usec"])' >>"$1" || fail "no latencies: $
 served() { [ "$(children | wc -l)" -ge $((silent + slow)) ]; }
 invade() {
     python3 "$top_srcdir/tests/chaos/hostile.py" --port "$(port tls)" --silent "$silent" \
-        --slow "$slow" --garbage "$garbage" --again "${AGAIN:-10}" --rate "${ARRIVALS:-200}" &
+        --slow "$slow" --garbage "$garbage" --again "${AGAIN:-60}" --rate "${ARRIVALS:-200}" &
     hostile=$!
     within 50 served || fail "only $(children | wc -l) hostile peers are there"
 }

@@ -68,3 +68,11 @@ works_soon "20 keepers killed"
 expect "the parent is the same" [ "$(ps -o comm= -p "$parent")" = unsealed ]
 crashes=$(records end=crashed | wc -l)
 stop_echod
+
+# ---- none to begin with: that is no fault of the settings, and may be gone at the next start ----
+for fault in socketpair:EMFILE clone:EAGAIN; do
+    timeout 30 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
+        "$ECHOD" -c echod.conf 2>err
+    [ $? = 71 ] || fail "no keeper at the start, $fault: $(cat err)"
+    expect "no keeper at the start, $fault" complains "^echod: echod.conf: cannot load it: .*the key keeper"
+done
