@@ -69,7 +69,7 @@ static void session_has_an_end(void **state)
         usleep(1000);
     }
     assert_true(now_usec() - start >= usec);
-    assert_true(n > 1);
+    assert_true(n > 0);
     shutdown(client.fd, SHUT_WR);
     record = end_of(&client);
     assert_record(&record, END_SESSION_TIMEOUT, record.bytes_in, n);
