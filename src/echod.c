@@ -79,16 +79,16 @@ static int test(const struct options *options)
     struct faults faults = {.report = print_fault, .arg = stdout};
     struct faults notes = {.report = print_note, .arg = stdout};
     struct err err;
+    int status;
 
     if (seal_prepare(&err) < 0) {
         fprintf(stderr, "echod: %s\n", err.text);
         return EX_OSERR;
     }
-    service_check(options->file, options->overrides, &faults, &notes);
-    if (faults.count > 0)
-        return EX_CONFIG;
-    printf("%s: ok\n", options->file);
-    return EX_OK;
+    status = service_check(options->file, options->overrides, &faults, &notes);
+    if (status == EX_OK)
+        printf("%s: ok\n", options->file);
+    return status;
 }
 
 static int dump(const struct options *options)

@@ -126,19 +126,26 @@ static struct service *build(const char *path, const char *const *overrides, str
     return service;
 }
 
+/* Of what was built, and the faults reported since there were `before`. */
+static int status_of(const struct service *service, const struct faults *faults, unsigned before)
+{
+    if (service && service->failed)
+        return EX_OSERR;
+    return service && faults->count == before ? EX_OK : EX_CONFIG;
+}
+
 int service_load(const char *path, const char *const *overrides, struct faults *faults,
                  struct service **ret_service)
 {
     unsigned before = faults->count;
     struct service *service = build(path, overrides, faults);
-    int status = service && service->failed ? EX_OSERR : EX_CONFIG;
+    int status = status_of(service, faults, before);
 
-    if (!service || faults->count != before) {
+    if (status == EX_OK)
+        *ret_service = service;
+    else
         service_free(service);
-        return status;
-    }
-    *ret_service = service;
-    return EX_OK;
+    return status;
 }
 
 static void probe_listener(const struct service *service, size_t i, struct faults *faults,
@@ -151,16 +158,18 @@ static void probe_listener(const struct service *service, size_t i, struct fault
     listen_probe(&service->listen[i], &placed_faults, &placed_notes);
 }
 
-void service_check(const char *path, const char *const *overrides, struct faults *faults,
-                   struct faults *notes)
+int service_check(const char *path, const char *const *overrides, struct faults *faults,
+                  struct faults *notes)
 {
+    unsigned before = faults->count;
     struct service *service = build(path, overrides, faults);
+    int status;
 
-    if (!service)
-        return;
-    for (size_t i = 0; service->listen && i < service->settings->n_listeners; i++)
+    for (size_t i = 0; service && service->listen && i < service->settings->n_listeners; i++)
         probe_listener(service, i, faults, notes);
+    status = status_of(service, faults, before);
     service_free(service);
+    return status;
 }
 
 int service_listen(struct service *service, const struct listen_set *old, struct faults *faults)

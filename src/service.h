@@ -20,9 +20,9 @@ struct service {
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
-    struct user user;                /* whom root becomes; set where `has_user` is */
-    bool has_user;
-    bool failed; /* for want of something in the system: the settings may be right */
+    struct user user;                /* of the settings, where they name one */
+    bool has_user;                   /* and root has yet to become it */
+    bool failed;                     /* for want of something in the system, while it was built */
 };
 
 /*
@@ -37,9 +37,10 @@ int service_load(const char *path, const char *const *overrides, struct faults *
 /*
  * Check everything that service_load() and service_listen() would, and keep nothing. Reports all
  * faults, and to `notes` each port that is held or forbidden: the running echod may be the one.
+ * Returns as service_load() does.
  */
-void service_check(const char *path, const char *const *overrides, struct faults *faults,
-                   struct faults *notes);
+int service_check(const char *path, const char *const *overrides, struct faults *faults,
+                  struct faults *notes);
 
 /*
  * Open the sockets, sharing what `old` has already. Returns 0, or -1 with every fault reported and

@@ -30,43 +30,44 @@ static ssize_t read_whole(int fd, char *bytes, size_t size)
     return (ssize_t)length;
 }
 
-/* No stdio: its buffers would keep a copy. Returns 0, or -1 with errno. */
-static int read_fd(int fd, struct text *ret_text)
+/* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
+static const char *read_fd(int fd, struct text *ret_text)
 {
     struct stat st;
     ssize_t length;
     char *bytes;
 
     if (fstat(fd, &st) < 0)
-        return -1;
-    if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-        errno = S_ISREG(st.st_mode) ? EFBIG : S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
-        return -1;
-    }
+        return strerror(errno);
+    if (!S_ISREG(st.st_mode))
+        return "it is no regular file";
+    if (st.st_size > FILE_MAX)
+        return strerror(EFBIG);
     bytes = malloc((size_t)st.st_size + 1);
     if (!bytes)
-        return -1;
+        return strerror(errno);
     length = read_whole(fd, bytes, (size_t)st.st_size);
     if (length < 0) {
+        const char *reason = strerror(errno);
+
         free(bytes);
-        return -1;
+        return reason;
     }
     *ret_text = (struct text){bytes, (size_t)length};
-    return 0;
+    return NULL;
 }
 
-/* A FIFO does not keep the whole service waiting. */
-static int read_file(const char *path, struct text *ret_text)
+/* The open of a FIFO would keep the whole service waiting. Returns NULL, or why not. */
+static const char *read_file(const char *path, struct text *ret_text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result, saved_errno;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *reason;
 
     if (fd < 0)
-        return -1;
-    result = read_fd(fd, ret_text);
-    saved_errno = errno;
+        return strerror(errno);
+    reason = read_fd(fd, ret_text);
     close(fd);
-    errno = saved_errno;
-    return result;
+    return reason;
 }
 
 static void wipe(struct text *text)
@@ -124,12 +125,13 @@ static bool add_all(STACK_OF(X509) * chain, const struct text *text)
 STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
-    struct text text;
+    struct text text = {NULL, 0};
+    const char *reason;
     bool whole;
 
-    if (!chain || read_file(path, &text) < 0) {
-        err_set(ret_err, "cannot load %s: %s", path,
-                errno == ESPIPE ? "it is no regular file" : strerror(errno));
+    reason = chain ? read_file(path, &text) : strerror(ENOMEM);
+    if (reason) {
+        err_set(ret_err, "cannot load %s: %s", path, reason);
         sk_X509_free(chain);
         return NULL;
     }

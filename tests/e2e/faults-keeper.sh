@@ -76,5 +76,8 @@ for fault in socketpair:EMFILE clone:EAGAIN; do
     timeout 30 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
         "$ECHOD" -c echod.conf 2>err
     [ $? = 71 ] || fail "no keeper at the start, $fault: $(cat err)"
+    timeout 30 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
+        "$ECHOD" -t -c echod.conf >/dev/null
+    [ $? = 71 ] || fail "-t, no keeper, $fault: not 71"
     expect "no keeper at the start, $fault" complains "^echod: echod.conf: cannot load it: .*the key keeper"
 done

@@ -31,6 +31,10 @@ expect "it has no group but its own" \
 for way in plain tls1.2 tls1.3; do expect "it serves, $way" peer whole $way; done
 kill -HUP "$echod_pid"
 within 15 logged "echod.conf: reloaded" || fail "no reload"
+! logged "has no effect" || fail "it doubts the user that it is"
+printf '%s\n' "${settings/nobody/daemon}" >echod.conf
+kill -HUP "$echod_pid"
+within 15 logged "user = daemon has no effect" || fail "it does not say that it stays nobody"
 kill_keeper
 expect "another keeper comes" within 15 has_keeper
 expect "and it serves" peer whole tls

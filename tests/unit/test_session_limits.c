@@ -57,7 +57,7 @@ static void silence_is_idle_in_tls(void **state)
 /* The session's time counts from the start and whatever the client does. */
 static void session_has_an_end(void **state)
 {
-    const uint64_t usec = 3 * A_MOMENT;
+    const uint64_t usec = 10 * A_MOMENT;
     uint64_t start = now_usec(), n = 0;
     struct visitor client =
         begin(state, (struct session_params){.session_usec = usec, .idle_usec = SOON});
@@ -69,7 +69,7 @@ static void session_has_an_end(void **state)
         usleep(1000);
     }
     assert_true(now_usec() - start >= usec);
-    assert_true(n > 0);
+    assert_true(n > 1);
     shutdown(client.fd, SHUT_WR);
     record = end_of(&client);
     assert_record(&record, END_SESSION_TIMEOUT, record.bytes_in, n);

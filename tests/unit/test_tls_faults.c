@@ -4,6 +4,8 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void assert_fault(const struct fault_list *list, unsigned i, const char *setting,
                          const char *text)
@@ -50,6 +52,23 @@ static void faulty_certificate_is_named(void **state)
     snprintf(text, sizeof(text), "cannot load %s: no such thing in PEM form in it",
              params.certificate);
     assert_one_fault(&params, "tls.certificate", text);
+}
+
+/* Nobody writes to it: an open that waited would never come back. */
+static void certificate_that_is_a_fifo_is_named(void **state)
+{
+    struct tls_params params = good_params();
+    char fifo[64], text[600];
+
+    (void)state;
+    snprintf(fifo, sizeof(fifo), "/tmp/test_tls_faults-%d.fifo", (int)getpid());
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    params.certificate = fifo;
+    snprintf(text, sizeof(text), "cannot load %s: it is no regular file", fifo);
+    alarm(10);
+    assert_one_fault(&params, "tls.certificate", text);
+    alarm(0);
+    unlink(fifo);
 }
 
 /* The encrypted one must not ask for its passphrase either. */
@@ -147,9 +166,13 @@ static void no_server_can_be_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faulty_certificate_is_named), cmocka_unit_test(faulty_key_is_named),
-        cmocka_unit_test(foreign_key_is_named),        cmocka_unit_test(faulty_lists_are_named),
-        cmocka_unit_test(faulty_versions_are_named),   cmocka_unit_test(all_faults_are_reported),
+        cmocka_unit_test(faulty_certificate_is_named),
+        cmocka_unit_test(faulty_key_is_named),
+        cmocka_unit_test(certificate_that_is_a_fifo_is_named),
+        cmocka_unit_test(foreign_key_is_named),
+        cmocka_unit_test(faulty_lists_are_named),
+        cmocka_unit_test(faulty_versions_are_named),
+        cmocka_unit_test(all_faults_are_reported),
         cmocka_unit_test(no_server_can_be_freed),
     };
 
