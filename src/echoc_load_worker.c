@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PATROL_NSEC (NSEC_PER_SEC / 20) /* between two looks for answers that do not come */
@@ -64,13 +65,16 @@ static bool is_over(const struct load_worker *worker)
     return true;
 }
 
-static int next_wake_msec(const struct load_worker *worker, uint64_t patrol_nsec)
+/* To the nanosecond: in whole milliseconds it would be late, or spin on the CPU that the server needs. */
+static struct timespec until_wake(const struct load_worker *worker, uint64_t patrol_nsec)
 {
-    uint64_t now = now_nsec(), wake = patrol_nsec;
+    uint64_t now = now_nsec(), wake = patrol_nsec, left;
 
     if (worker->rate > 0 && !worker->stopping && load_due_nsec(worker, worker->due) < wake)
         wake = load_due_nsec(worker, worker->due);
-    return wake <= now ? 0 : (int)((wake - now) / 1000000);
+    left = wake <= now ? 0 : wake - now;
+    return (struct timespec){.tv_sec = (time_t)(left / NSEC_PER_SEC),
+                             .tv_nsec = (long)(left % NSEC_PER_SEC)};
 }
 
 /* What went wrong before stays. */
@@ -89,9 +93,10 @@ static void *run(void *arg)
     struct epoll_event events[EVENTS_MAX];
     uint64_t patrol_nsec = 0;
 
+    prctl(PR_SET_TIMERSLACK, 1UL); /* a late start would count as the server's latency */
     while (!is_over(worker)) {
-        int n =
-            epoll_wait(worker->epoll_fd, events, EVENTS_MAX, next_wake_msec(worker, patrol_nsec));
+        const struct timespec wait = until_wake(worker, patrol_nsec);
+        int n = epoll_pwait2(worker->epoll_fd, events, EVENTS_MAX, &wait, NULL);
         uint64_t now = now_nsec();
 
         pthread_mutex_lock(&worker->lock);
