@@ -65,7 +65,7 @@ static bool is_over(const struct load_worker *worker)
     return true;
 }
 
-/* To the nanosecond: in whole milliseconds it would be late, or spin on the CPU that the server needs. */
+/* To the nanosecond: in milliseconds it would be late, or spin on the CPU that the server needs. */
 static struct timespec until_wake(const struct load_worker *worker, uint64_t patrol_nsec)
 {
     uint64_t now = now_nsec(), wake = patrol_nsec, left;
