@@ -100,7 +100,7 @@ json_t *echoc_hist_json(const struct hist *hist);
 void echoc_print_hist(const char *label, const struct hist *hist);
 
 /* "TLSv1.3, TLS_AES_256_GCM_SHA384, x25519, resumed"; `text` holds so many bytes. */
-#define ECHOC_TLS_TEXT_MAX 224
+#define ECHOC_TLS_TEXT_MAX 512
 const char *echoc_tls_text(const struct tls_facts *facts, char *text);
 
 #endif

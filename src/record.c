@@ -33,6 +33,8 @@ static const struct {
     [END_MESSAGE_TOO_LONG] = {"message_too_long", LOG_INFO, "b2900a4b5c7547a69f42f7fdde8e6598",
                               "sent a message longer than it may"},
     [END_TLS_ERROR] = {"tls_error", LOG_INFO, "161eaa4be28045b5ab8e6a855f3d2264", "failed in TLS"},
+    [END_CLIENT_CERT] = {"client_cert", LOG_INFO, "deed92fc36a88788a03ec23e5ad8172b",
+                         "showed no certificate that holds"},
     [END_WRONG_PROTOCOL] = {"wrong_protocol", LOG_INFO, "2e68c1a758aa43b9a8f453d0903e5d5c",
                             "did not speak TLS"},
     [END_DRAINED] = {"drained", LOG_NOTICE, "13b2ee5fdde4441b900e5c7eda2152b8",
@@ -59,6 +61,7 @@ void record_tame(struct record *record)
     record->tls.group[sizeof(record->tls.group) - 1] = '\0';
     record->tls.sni[sizeof(record->tls.sni) - 1] = '\0';
     record->tls.alpn[sizeof(record->tls.alpn) - 1] = '\0';
+    record->tls.client_cert[sizeof(record->tls.client_cert) - 1] = '\0';
     record->error[sizeof(record->error) - 1] = '\0';
 }
 
@@ -96,6 +99,7 @@ static void add_tls(struct fields *fields, const struct tls_facts *tls)
     add_text(fields, "ECHOD_TLS_RESUMED", tls->resumed ? "1" : "0");
     add_text(fields, "ECHOD_TLS_SNI", tls->sni);
     add_text(fields, "ECHOD_TLS_ALPN", tls->alpn);
+    add_text(fields, "ECHOD_CLIENT_CERT", tls->client_cert);
 }
 
 /* What every record begins with; `host` holds ADDR_TEXT_MAX bytes, as long as the fields. */

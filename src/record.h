@@ -22,6 +22,7 @@ enum end {
     END_MAX_BYTES,         /* the peer sent more than max_bytes */
     END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
     END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
+    END_CLIENT_CERT,       /* the peer showed no certificate, or one that does not hold */
     END_WRONG_PROTOCOL,    /* the peer spoke something else than TLS */
 
     /* what the parent alone says */
@@ -36,7 +37,8 @@ struct tls_facts {
     char cipher[64];
     char group[32];
     char sni[256];
-    char alpn[64];
+    char alpn[256];
+    char client_cert[128]; /* the subject of the client's certificate */
     unsigned char resumed; /* a bool, in memory that a child could write anything to */
 };
 

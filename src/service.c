@@ -66,17 +66,38 @@ static void fail(struct service *service, const char *path, struct faults *fault
     fault_at(faults, path, NULL, "cannot load it: %s", text);
 }
 
+static size_t count_keys(const struct settings *settings)
+{
+    size_t n = settings->n_listeners;
+
+    for (size_t i = 0; i < settings->n_listeners; i++)
+        n += settings->listeners[i].tls.sni.n;
+    return n;
+}
+
+/* Returns how many. */
+static size_t list_keys(const struct tls_params *tls, const char **ret_paths)
+{
+    size_t n = 0;
+
+    ret_paths[n++] = tls->key;
+    for (size_t i = 0; i < tls->sni.n; i++)
+        if (tls_sni(tls, i)->key)
+            ret_paths[n++] = tls_sni(tls, i)->key;
+    return n;
+}
+
 /* One process for the keys of all listeners that want theirs kept. */
 static void start_keeper(struct service *service, const char *path, struct faults *faults)
 {
     const struct settings *settings = service->settings;
-    const char **paths = calloc(settings->n_listeners, sizeof(*paths));
+    const char **paths = calloc(count_keys(settings), sizeof(*paths));
     struct err err;
     size_t n = 0;
 
     for (size_t i = 0; paths && i < settings->n_listeners; i++)
         if (has_tls(&settings->listeners[i]) && settings->listeners[i].tls.key_isolation)
-            paths[n++] = settings->listeners[i].tls.key;
+            n += list_keys(&settings->listeners[i].tls, paths + n);
     if (!paths && settings->n_listeners > 0)
         fail(service, path, faults, strerror(errno));
     else if (n > 0 && keeper_start(paths, n, user_to_become(service), &service->keeper, &err) < 0)
@@ -301,24 +322,34 @@ static void warn_of_readable_key(const char *name, const char *key)
         log_warning("%s: every user can read the private key %s", name, key);
 }
 
-static void announce_certificate(const char *name, const struct tls_server *tls)
+static void announce_certificate(const char *name, const struct tls_certificate *certificate)
 {
-    struct tls_certificate certificate;
     char until[32];
     struct tm tm;
     time_t now = time(NULL);
 
-    tls_server_certificate(tls, &certificate);
-    gmtime_r(&certificate.not_after, &tm);
+    gmtime_r(&certificate->not_after, &tm);
     strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
-    if (now > certificate.not_after)
-        log_warning("%s: certificate %s has expired on %s", name, certificate.subject, until);
-    else if (now < certificate.not_before)
-        log_warning("%s: certificate %s is not valid yet", name, certificate.subject);
-    else if (certificate.not_after - now < EXPIRY_WARNING_SEC)
-        log_warning("%s: certificate %s expires soon, on %s", name, certificate.subject, until);
+    if (now > certificate->not_after)
+        log_warning("%s: certificate %s has expired on %s", name, certificate->subject, until);
+    else if (now < certificate->not_before)
+        log_warning("%s: certificate %s is not valid yet", name, certificate->subject);
+    else if (certificate->not_after - now < EXPIRY_WARNING_SEC)
+        log_warning("%s: certificate %s expires soon, on %s", name, certificate->subject, until);
     else
-        log_info("%s: certificate %s is valid until %s", name, certificate.subject, until);
+        log_info("%s: certificate %s is valid until %s", name, certificate->subject, until);
+}
+
+static void announce_tls(const char *name, const struct tls_server *server,
+                         const struct tls_params *params)
+{
+    struct tls_certificate certificate;
+
+    for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
+        announce_certificate(name, &certificate);
+    warn_of_readable_key(name, params->key);
+    for (size_t i = 0; i < params->sni.n; i++)
+        warn_of_readable_key(name, tls_sni(params, i)->key);
 }
 
 /* Only root becomes somebody else, and only at the start. */
@@ -335,10 +366,9 @@ void service_announce(const struct service *service)
     for (size_t i = 0; i < service->sockets.n; i++)
         announce_socket(service, &service->sockets.sockets[i]);
     for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        if (!service->sessions[i].tls)
-            continue;
-        announce_certificate(service->listen[i].name, service->sessions[i].tls);
-        warn_of_readable_key(service->listen[i].name, service->settings->listeners[i].tls.key);
+        if (service->sessions[i].tls)
+            announce_tls(service->listen[i].name, service->sessions[i].tls,
+                         &service->settings->listeners[i].tls);
     }
 }
 

@@ -122,7 +122,7 @@ static void apply_defaults(const struct table *table, void *base)
         config_init(&scratch);
         if (row->kind == KIND_STRING) /* the text must outlive the scratch */
             *(const char **)((char *)base + row->offset) = row->initial;
-        else
+        else if (row->initial)
             value_store(row, value_parse(row, row->initial, &scratch), base, &err);
         config_destroy(&scratch);
     }
@@ -131,6 +131,45 @@ static void apply_defaults(const struct table *table, void *base)
 /* ---- the walk ---- */
 
 static void walk_group(const struct walk *walk, const config_setting_t *group, const char *prefix);
+
+static void walk_element(const struct walk *walk, const struct table *table,
+                         const config_setting_t *group, void *element)
+{
+    const struct walk inner = {walk->source, walk->faults, {table, NULL}, {element, NULL}};
+    char where[WHERE_LIMIT];
+
+    apply_defaults(table, element);
+    if (config_setting_is_group(group)) {
+        walk_group(&inner, group, "");
+        return;
+    }
+    fault_at(walk->faults, place(walk->source, group, where, sizeof(where)), NULL,
+             "every element must be a group, and this is %s", value_type(group));
+    note_wrong(walk->source, group);
+}
+
+/* Each group of a list into a struct of its own, which the list's value owns. */
+static void walk_elements(const struct walk *walk, const struct setting *row,
+                          config_setting_t *list, void *base)
+{
+    const struct table *table = row->elements;
+    size_t n = config_setting_is_list(list) ? (size_t)config_setting_length(list) : 0;
+    struct groups *groups = (struct groups *)((char *)base + row->offset);
+    char *elements = calloc(n + 1, table->size);
+
+    if (!config_setting_is_list(list) || !elements) {
+        report_value(walk, row, list,
+                     &(struct err){.text = "must be a list of groups: ( { ... }, { ... } )"});
+        note_wrong(walk->source, list);
+        free(elements);
+        return;
+    }
+    config_setting_set_hook(list, elements);
+    *groups = (struct groups){.n = n, .list = elements};
+    for (size_t i = 0; i < n; i++)
+        walk_element(walk, table, config_setting_get_elem(list, (unsigned)i),
+                     elements + i * table->size);
+}
 
 static bool is_group_name(const struct walk *walk, const char *name)
 {
@@ -145,16 +184,20 @@ static void walk_member(const struct walk *walk, config_setting_t *member, const
     for (size_t i = 0; i < 2 && walk->tables[i]; i++) {
         const struct setting *row = table_find(walk->tables[i], name);
 
-        if (row) {
+        if (row && row->kind == KIND_GROUPS)
+            walk_elements(walk, row, member, walk->bases[i]);
+        else if (row)
             apply_value(walk, row, member, walk->bases[i]);
+        if (row)
             return;
-        }
     }
     place(walk->source, member, where, sizeof(where));
     if (is_group_name(walk, name) && config_setting_is_group(member))
         walk_group(walk, member, name);
     else if (is_group_name(walk, name))
         fault_at(walk->faults, where, name, "must be a group, and is %s", value_type(member));
+    else if (walk->tables[0] != &listener_table && walk->tables[0] != &global_table)
+        fault_at(walk->faults, where, name, "no such setting here");
     else if (row_find(name) || table_has_group(&global_table, name))
         fault_at(walk->faults, where, name, "is of the whole daemon, not of one listener");
     else
@@ -244,6 +287,62 @@ static void check_is_given(const struct settings *settings, size_t i, const char
                  "is missing, and TLS is enabled");
 }
 
+static void check_sni_element(const struct settings *settings, size_t i, size_t element,
+                              const char *name, bool given, struct faults *faults)
+{
+    char where[WHERE_LIMIT], full[NAME_LIMIT];
+
+    snprintf(full, sizeof(full), "tls.sni.[%zu].%s", element, name);
+    if (given || !is_sound(settings, i, full))
+        return;
+    snprintf(full, sizeof(full), "tls.sni.[%zu]", element);
+    if (is_sound(settings, i, full))
+        fault_at(faults, settings_where(settings, i, full, where, sizeof(where)), "tls.sni",
+                 "%s is missing", name);
+}
+
+static void check_sni(const struct settings *settings, size_t i, struct faults *faults)
+{
+    const struct tls_params *tls = &settings->listeners[i].tls;
+
+    for (size_t k = 0; k < tls->sni.n; k++) {
+        const struct tls_sni_params *sni = tls_sni(tls, k);
+
+        check_sni_element(settings, i, k, "names", sni->names.n > 0, faults);
+        check_sni_element(settings, i, k, "certificate", sni->certificate != NULL, faults);
+        check_sni_element(settings, i, k, "key", sni->key != NULL, faults);
+    }
+}
+
+/* Whoever names the issuers of clients and leaves it at that would think that clients are checked.
+ */
+static void check_is_used(const struct settings *settings, size_t i, const char *name, bool given,
+                          struct faults *faults)
+{
+    char where[WHERE_LIMIT];
+
+    if (given &&
+        find_given(settings->source, i, "tls.verify_client") == listener_group(settings->source, i))
+        fault_at(faults, settings_where(settings, i, name, where, sizeof(where)), name,
+                 "has no effect: tls.verify_client is not set");
+}
+
+static void check_client_certificates(const struct settings *settings, size_t i,
+                                      struct faults *faults)
+{
+    const struct listener_settings *listener = &settings->listeners[i];
+    const struct tls_params *tls = &listener->tls;
+    char where[WHERE_LIMIT];
+
+    if (listener->tls_enabled && tls->verify_client != TLS_VERIFY_NONE && !tls->client_ca &&
+        is_sound(settings, i, "tls.client_ca"))
+        fault_at(faults, settings_where(settings, i, "tls.verify_client", where, sizeof(where)),
+                 "tls.client_ca", "is missing, and tls.verify_client wants certificates");
+    check_is_used(settings, i, "tls.client_ca", tls->client_ca != NULL, faults);
+    check_is_used(settings, i, "tls.crl", tls->crl != NULL, faults);
+    check_is_used(settings, i, "tls.client_names", tls->client_names.n > 0, faults);
+}
+
 static void check_tls(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct listener_settings *listener = &settings->listeners[i];
@@ -254,6 +353,8 @@ static void check_tls(const struct settings *settings, size_t i, struct faults *
         check_is_given(settings, i, "tls.certificate", tls->certificate, faults);
         check_is_given(settings, i, "tls.key", tls->key, faults);
     }
+    check_sni(settings, i, faults);
+    check_client_certificates(settings, i, faults);
     if (is_sound(settings, i, "tls.min_version") && is_sound(settings, i, "tls.max_version") &&
         tls->max_version != TLS_NEWEST &&
         (tls->min_version == TLS_NEWEST || tls->min_version > tls->max_version))

@@ -49,6 +49,18 @@ static void print_networks(const struct networks *networks, FILE *file)
     fputs(" ]", file);
 }
 
+static void print_texts(const struct texts *texts, FILE *file)
+{
+    fputc('[', file);
+    for (size_t i = 0; i < texts->n; i++) {
+        fputs(i == 0 ? " " : ", ", file);
+        print_text(texts->list[i], file);
+    }
+    fputs(" ]", file);
+}
+
+static void print_groups(const struct setting *row, const struct groups *groups, FILE *file);
+
 static const char *word_of(const struct choice *choices, int value)
 {
     while (choices->value != value)
@@ -73,15 +85,52 @@ static void print_value(const struct setting *row, const void *field, FILE *file
         print_seconds(*(const uint64_t *)field, file);
         break;
     case KIND_STRING:
+    case KIND_PATH:
         print_text(*(const char *const *)field, file);
         break;
     case KIND_CHOICE:
         print_text(word_of(row->choices, *(const int *)field), file);
         break;
+    case KIND_TEXTS:
+        print_texts(field, file);
+        break;
     case KIND_NETWORKS:
         print_networks(field, file);
         break;
+    case KIND_GROUPS:
+        print_groups(row, field, file);
+        break;
     }
+}
+
+static bool is_unset(const struct setting *row, const void *field)
+{
+    return (row->kind == KIND_STRING || row->kind == KIND_PATH) && !*(const char *const *)field;
+}
+
+static void print_element(const struct table *table, const char *element, FILE *file)
+{
+    fputs(" {", file);
+    for (size_t i = 0; i < table->n; i++) {
+        const struct setting *row = &table->rows[i];
+
+        if (is_unset(row, element + row->offset))
+            continue;
+        fprintf(file, " %s = ", row->name);
+        print_value(row, element + row->offset, file);
+        fputc(';', file);
+    }
+    fputs(" }", file);
+}
+
+static void print_groups(const struct setting *row, const struct groups *groups, FILE *file)
+{
+    fputc('(', file);
+    for (size_t i = 0; i < groups->n; i++) {
+        fputs(i == 0 ? "" : ",", file);
+        print_element(row->elements, (const char *)groups->list + i * row->elements->size, file);
+    }
+    fputs(" )", file);
 }
 
 /* The rows of one table, those of a group together in its braces. */
@@ -102,7 +151,7 @@ static void print_table(const struct table *table, const void *base, const char 
             fprintf(file, "%s%.*s = {\n", indent, (int)group, row->name);
         open = group;
         fprintf(file, "%s%s# %s\n", indent, group ? "    " : "", row->help);
-        unset = row->kind == KIND_STRING && !*(const char *const *)field;
+        unset = is_unset(row, field);
         fprintf(file, "%s%s%s%s = ", indent, group ? "    " : "", unset ? "# " : "",
                 dot ? dot + 1 : row->name);
         if (!unset)

@@ -27,6 +27,13 @@ static const struct choice framings[] = {
     {NULL, 0},
 };
 
+static const struct choice verify_modes[] = {
+    {"none", TLS_VERIFY_NONE},
+    {"request", TLS_VERIFY_REQUEST},
+    {"require", TLS_VERIFY_REQUIRE},
+    {NULL, 0},
+};
+
 static const struct choice tls_versions[] = {
     {"TLSv1", TLS_V1_0},   {"TLSv1.1", TLS_V1_1},  {"TLSv1.2", TLS_V1_2},
     {"TLSv1.3", TLS_V1_3}, {"newest", TLS_NEWEST}, {NULL, 0},
@@ -41,7 +48,8 @@ static const struct choice tls_versions[] = {
              : KIND_INT, int64_t                                                                   \
              : KIND_BYTES, uint64_t                                                                \
              : KIND_SECONDS, const char *                                                          \
-             : KIND_STRING, struct networks                                                        \
+             : KIND_STRING, struct texts                                                           \
+             : KIND_TEXTS, struct networks                                                         \
              : KIND_NETWORKS)
 
 #define PLACE(type, name_, field) .name = name_, .offset = offsetof(type, field)
@@ -54,6 +62,11 @@ static const struct choice tls_versions[] = {
     {                                                                                              \
         PLACE(type, name, field), .kind = KIND_CHOICE, .initial = initial_, .choices = choices_,   \
                                   .help = help_                                                    \
+    }
+
+#define PATH(type, name, field, help_)                                                             \
+    {                                                                                              \
+        PLACE(type, name, field), .kind = KIND_PATH, .min = 1, .max = PATH_LIMIT, .help = help_    \
     }
 
 #define GLOBAL(...) ROW(struct settings, __VA_ARGS__)
@@ -78,6 +91,20 @@ static const struct setting global_rows[] = {
     CHOICE(struct settings, "log.level", log_level, "info", log_levels,
            "The least urgent lines that are logged: error, warning, notice, info or debug."),
 };
+
+static const struct setting sni_rows[] = {
+    ROW(struct tls_sni_params, "names", names, "[]", 1, 253,
+        "Host names that this certificate is for, \"*.example.org\" for all that are one label "
+        "longer."),
+    PATH(struct tls_sni_params, "certificate", certificate,
+         "PEM file with the certificate, then its issuers."),
+    PATH(struct tls_sni_params, "key", key, "PEM file with its private key, not encrypted."),
+    PATH(struct tls_sni_params, "ocsp_response", ocsp_response,
+         "DER file with the OCSP response that goes with it."),
+};
+
+static const struct table sni_table = {sni_rows, sizeof(sni_rows) / sizeof(sni_rows[0]),
+                                       sizeof(struct tls_sni_params)};
 
 static const struct setting listener_rows[] = {
     LISTENER("name", listen.name, "echo", 1, LISTENER_NAME_MAX - 1,
@@ -124,10 +151,17 @@ static const struct setting listener_rows[] = {
     LISTENER("rate_per_source", admit.rate_per_source, "0", 0, 1000000,
              "New clients a second from one source, and as many at once; 0 means no limit."),
     LISTENER("tls.enabled", tls_enabled, "false", 0, 0, "Speak TLS from the first byte."),
-    LISTENER("tls.certificate", tls.certificate, NULL, 1, PATH_LIMIT,
-             "PEM file with the certificate, then its issuers."),
-    LISTENER("tls.key", tls.key, NULL, 1, PATH_LIMIT,
-             "PEM file with the certificate's private key, not encrypted."),
+    PATH(struct listener_settings, "tls.certificate", tls.certificate,
+         "PEM file with the certificate, then its issuers."),
+    PATH(struct listener_settings, "tls.key", tls.key,
+         "PEM file with the certificate's private key, not encrypted."),
+    PATH(struct listener_settings, "tls.ocsp_response", tls.ocsp_response,
+         "DER file with the OCSP response that is stapled to the certificate."),
+    {PLACE(struct listener_settings, "tls.sni", tls.sni), .kind = KIND_GROUPS,
+     .elements = &sni_table,
+     .help = "More certificates, each for the names that it has: ( { names, certificate, key } )."},
+    LISTENER("tls.strict_sni", tls.strict_sni, "false", 0, 0,
+             "Refuse a client that asks for a name that no certificate is for, or for none."),
     LISTENER("tls.key_isolation", tls.key_isolation, "true", 0, 0,
              "Keep the key in a process of its own, which signs once for each client."),
     CHOICE(struct listener_settings, "tls.min_version", tls.min_version, "TLSv1.2", tls_versions,
@@ -140,6 +174,18 @@ static const struct setting listener_rows[] = {
              "Cipher suites of TLS 1.3, divided by colons; left out, OpenSSL's."),
     LISTENER("tls.groups", tls.groups, NULL, 1, LIST_LIMIT,
              "Key exchange groups, divided by colons; left out, OpenSSL's."),
+    CHOICE(struct listener_settings, "tls.verify_client", tls.verify_client, "none", verify_modes,
+           "Client certificates: none, request (one that is shown must be good) or require."),
+    PATH(struct listener_settings, "tls.client_ca", tls.client_ca,
+         "PEM file, or directory of them, with the issuers that clients' certificates may have."),
+    PATH(struct listener_settings, "tls.crl", tls.crl,
+         "PEM file with the CRLs of all issuers of clients' certificates; none may be stale."),
+    LISTENER("tls.verify_depth", tls.verify_depth, "9", 0, 100,
+             "Intermediate certificates that a client's chain may have."),
+    LISTENER("tls.client_names", tls.client_names, "[]", 1, 1023,
+             "Who a client's certificate must be for: names, one * in each; empty means anyone."),
+    LISTENER("tls.alpn", tls.alpn, "[]", 1, 255,
+             "Protocols offered in ALPN, the best first; a client that wants others is refused."),
     LISTENER("tls.tickets", tls.tickets, "2", 0, 16,
              "Session tickets sent after a handshake; 0 means that no session resumes."),
     LISTENER("tls.ticket_lifetime", tls.ticket_usec, "7200", 1, 7 * DAY,
@@ -148,8 +194,9 @@ static const struct setting listener_rows[] = {
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-const struct table global_table = {global_rows, COUNT(global_rows)};
-const struct table listener_table = {listener_rows, COUNT(listener_rows)};
+const struct table global_table = {global_rows, COUNT(global_rows), sizeof(struct settings)};
+const struct table listener_table = {listener_rows, COUNT(listener_rows),
+                                     sizeof(struct listener_settings)};
 
 const struct setting *table_find(const struct table *table, const char *name)
 {

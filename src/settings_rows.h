@@ -17,7 +17,10 @@ enum kind {
     KIND_SECONDS,  /* a whole or decimal number of seconds: uint64_t, in microseconds */
     KIND_STRING,   /* text: const char *; NULL where there is no default */
     KIND_CHOICE,   /* one of a list of words: int */
+    KIND_PATH,     /* a text that names a file, or "credential:NAME": const char * */
+    KIND_TEXTS,    /* a list of texts, or one text: struct texts */
     KIND_NETWORKS, /* a list of networks, each as a text, or one such text: struct networks */
+    KIND_GROUPS,   /* a list of groups, each with the settings of a table: struct groups */
 };
 
 /* One word of a choice and what it stands for; a list ends with a NULL word. */
@@ -33,13 +36,15 @@ struct setting {
     const char *initial; /* the default as a user writes it, a text without quotes; NULL = none */
     double min, max;     /* of a number, as written; of a text, its length in bytes; else 0 */
     const struct choice *choices;
-    const char *help; /* one sentence */
+    const struct table *elements; /* what the groups of KIND_GROUPS have */
+    const char *help;             /* one sentence */
 };
 
 /* A table and the struct that its offsets are of. */
 struct table {
     const struct setting *rows;
     size_t n;
+    size_t size; /* of the struct, in bytes */
 };
 
 extern const struct table global_table;   /* of struct settings */

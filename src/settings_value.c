@@ -31,7 +31,7 @@ const char *value_type(const config_setting_t *value)
 
 static bool takes_list(const struct setting *row)
 {
-    return row->kind == KIND_NETWORKS;
+    return row->kind == KIND_NETWORKS || row->kind == KIND_TEXTS;
 }
 
 static bool is_list(const config_setting_t *value)
@@ -122,6 +122,8 @@ static int check_range(const struct setting *row, const config_setting_t *value,
     case KIND_NETWORKS:
         return network_parse(text, &network, ret_err);
     case KIND_STRING:
+    case KIND_PATH:
+    case KIND_TEXTS:
         number = (double)strlen(text);
         if (number >= row->min && number <= row->max)
             return 0;
@@ -173,6 +175,47 @@ static int store_networks(const struct setting *row, config_setting_t *value,
     return 0;
 }
 
+static int store_texts(const struct setting *row, config_setting_t *value, struct texts *ret_texts,
+                       struct err *ret_err)
+{
+    struct texts texts = {.n = value_parts(row, value)};
+
+    if (texts.n > 0) {
+        texts.list = calloc(texts.n, sizeof(*texts.list));
+        if (!texts.list)
+            return err_set(ret_err, "cannot be kept: %s", strerror(errno));
+    }
+    for (unsigned i = 0; i < texts.n; i++)
+        texts.list[i] = config_setting_get_string(value_part(row, value, i));
+    config_setting_set_hook(value, texts.list);
+    *ret_texts = texts;
+    return 0;
+}
+
+/* "credential:NAME" is a file that the service manager has passed (systemd.exec(5),
+ * LoadCredential=). */
+static int store_path(config_setting_t *value, const char **ret_path, struct err *ret_err)
+{
+    static const char prefix[] = "credential:";
+    const char *text = config_setting_get_string(value), *name = text + sizeof(prefix) - 1;
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    char *path;
+
+    if (strncmp(text, prefix, sizeof(prefix) - 1) != 0) {
+        *ret_path = text;
+        return 0;
+    }
+    if (name[0] == '\0' || strchr(name, '/'))
+        return err_set(ret_err, "\"%s\" is no name of a credential", name);
+    if (!directory)
+        return err_set(ret_err, "no credentials were passed: $CREDENTIALS_DIRECTORY is not set");
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        return err_set(ret_err, "cannot be kept: %s", strerror(errno));
+    config_setting_set_hook(value, path);
+    *ret_path = path;
+    return 0;
+}
+
 int value_store(const struct setting *row, config_setting_t *value, void *base, struct err *ret_err)
 {
     void *field = (char *)base + row->offset;
@@ -196,8 +239,14 @@ int value_store(const struct setting *row, config_setting_t *value, void *base, 
     case KIND_CHOICE:
         *(int *)field = find_choice(row->choices, config_setting_get_string(value))->value;
         break;
+    case KIND_PATH:
+        return store_path(value, field, ret_err);
+    case KIND_TEXTS:
+        return store_texts(row, value, field, ret_err);
     case KIND_NETWORKS:
         return store_networks(row, value, field, ret_err);
+    case KIND_GROUPS: /* a walk of its own */
+        break;
     }
     return 0;
 }
@@ -224,7 +273,8 @@ static config_setting_t *parse_as_value(const char *text, config_t *scratch)
 /* Whether the text of a value is to be taken as it is. */
 static bool is_bare(const struct setting *row, const char *text)
 {
-    bool takes_text = row->kind == KIND_STRING || row->kind == KIND_CHOICE || takes_list(row);
+    bool takes_text = row->kind == KIND_STRING || row->kind == KIND_PATH ||
+                      row->kind == KIND_CHOICE || takes_list(row);
 
     return takes_text && text[0] != '"' && !(takes_list(row) && (text[0] == '[' || text[0] == '('));
 }

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,32 @@ static enum stream_status failed(struct stream *stream, enum end end, const char
     return STREAM_FAILED;
 }
 
+void tls_refuse(SSL *ssl, const char *fmt, ...)
+{
+    struct stream *stream = SSL_get_app_data(ssl);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(stream->error, sizeof(stream->error), fmt, args);
+    va_end(args);
+}
+
+/* RFC 8446, 4.4.2.4: whether the client has shown no certificate, or one that does not hold. */
+static bool is_client_certificate(SSL *ssl)
+{
+    return SSL_is_server(ssl) &&
+           (SSL_get_verify_result(ssl) != X509_V_OK ||
+            ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
+}
+
+/* OpenSSL's reason is taken last: that empties its queue. */
+static enum stream_status refused(struct stream *stream)
+{
+    enum end end = is_client_certificate(stream->tls) ? END_CLIENT_CERT : END_TLS_ERROR;
+
+    return failed(stream, end, ossl_reason("protocol error"));
+}
+
 /* What an SSL_* call that did not succeed means. Looks at errno, so nothing may come between. */
 static enum stream_status translate(struct stream *stream, int result)
 {
@@ -51,7 +78,7 @@ static enum stream_status translate(struct stream *stream, int result)
     case SSL_ERROR_SYSCALL:
         return failed(stream, END_RESET, strerror(saved_errno ? saved_errno : ECONNRESET));
     default:
-        return failed(stream, END_TLS_ERROR, ossl_reason("protocol error"));
+        return refused(stream);
     }
 }
 
@@ -140,5 +167,8 @@ void tls_describe(const struct stream *stream, struct tls_facts *ret_facts)
               SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);
     snprintf(ret_facts->alpn, sizeof(ret_facts->alpn), "%.*s", (int)alpn_length, alpn);
+    if (SSL_is_server(ssl) && SSL_get0_peer_certificate(ssl))
+        X509_NAME_oneline(X509_get_subject_name(SSL_get0_peer_certificate(ssl)),
+                          ret_facts->client_cert, sizeof(ret_facts->client_cert));
     ret_facts->resumed = SSL_session_reused(ssl);
 }

@@ -8,6 +8,7 @@
 #define ECHOD_TLS_H
 
 #include "err.h"
+#include "lists.h"
 #include "record.h"
 #include "stream.h"
 
@@ -22,19 +23,49 @@ enum tls_version {
     TLS_V1_3 = 0x0304,
 };
 
+/* Whether clients show certificates. One that is shown is verified, and refused if it fails. */
+enum tls_verify {
+    TLS_VERIFY_NONE,
+    TLS_VERIFY_REQUEST,
+    TLS_VERIFY_REQUIRE,
+};
+
+/* Who the server is for whoever asks for one of these names (RFC 6066, 3). */
+struct tls_sni_params {
+    struct texts names; /* of hosts, "*.example.org" among them */
+    const char *certificate;
+    const char *key;
+    const char *ocsp_response;
+};
+
 /* The `tls.*` settings of one listener. Texts are borrowed; NULL means OpenSSL's default. */
 struct tls_params {
-    const char *certificate; /* PEM file: the leaf, then its issuers */
-    const char *key;         /* PEM file, not encrypted */
-    bool key_isolation;      /* the key is the keeper's, and no other process reads it */
-    int min_version;         /* enum tls_version */
+    const char *certificate;   /* PEM file: the leaf, then its issuers */
+    const char *key;           /* PEM file, not encrypted */
+    const char *ocsp_response; /* DER file; NULL = none is stapled */
+    struct groups sni;         /* of struct tls_sni_params: who else it is */
+    bool strict_sni;           /* refuse whoever asks for a name that is nobody's */
+    bool key_isolation;        /* the keys are the keeper's, and no other process reads them */
+    int min_version;           /* enum tls_version */
     int max_version;
-    const char *ciphers;      /* TLS 1.2 and older, openssl-ciphers(1) */
-    const char *ciphersuites; /* TLS 1.3 */
-    const char *groups;       /* SSL_CTX_set1_groups_list(3) */
-    int tickets;              /* session tickets a handshake; 0 = none, and no resumption */
-    uint64_t ticket_usec;     /* how long a ticket resumes */
+    const char *ciphers;       /* TLS 1.2 and older, openssl-ciphers(1) */
+    const char *ciphersuites;  /* TLS 1.3 */
+    const char *groups;        /* SSL_CTX_set1_groups_list(3) */
+    int verify_client;         /* enum tls_verify */
+    const char *client_ca;     /* PEM file or directory of issuers */
+    const char *crl;           /* PEM file with the CRLs of all of them; NULL = none is asked */
+    int verify_depth;          /* intermediate certificates in a client's chain */
+    struct texts client_names; /* whom a client's certificate must be for; none = anyone */
+    struct texts alpn;         /* the best first; none = ALPN is not spoken */
+    int tickets;               /* session tickets a handshake; 0 = none, and no resumption */
+    uint64_t ticket_usec;      /* how long a ticket resumes */
 };
+
+/* The element `i` of the list, from 0 to sni.n - 1. */
+static inline const struct tls_sni_params *tls_sni(const struct tls_params *params, size_t i)
+{
+    return (const struct tls_sni_params *)params->sni.list + i;
+}
 
 struct keeper;
 struct tls_server;
@@ -42,7 +73,8 @@ struct tls_server;
 /*
  * Build a context: load the chain and the key, check one against the other, apply the rest. The
  * key is the one that `keeper` has of the file, with key_isolation; else it is loaded here.
- * Reports every fault by the name of its setting. Returns 0, or -1 when there was any.
+ * Reports every fault by the name of its setting. The texts of `params` must live as
+ * long as the server. Returns 0, or -1 when there was any.
  */
 int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
                    struct faults *faults, struct tls_server **ret_server);
@@ -58,8 +90,11 @@ struct tls_certificate {
     time_t not_before;
     time_t not_after;
 };
-void tls_server_certificate(const struct tls_server *server,
-                            struct tls_certificate *ret_certificate);
+
+/* The certificate `i` of a server: 0 is tls.certificate, then those of tls.sni. Returns 0, or -1.
+ */
+int tls_server_certificate(const struct tls_server *server, size_t i,
+                           struct tls_certificate *ret_certificate);
 
 /*
  * Turn a plain stream into the server's side of TLS; stream_handshake() comes next.

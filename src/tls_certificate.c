@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static time_t to_time(const ASN1_TIME *when)
+time_t tls_time(const ASN1_TIME *when)
 {
     struct tm tm;
 
@@ -62,6 +62,6 @@ void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certifi
     X509_NAME_oneline(X509_get_issuer_name(certificate), ret_certificate->issuer,
                       sizeof(ret_certificate->issuer));
     read_names(certificate, ret_certificate->names, sizeof(ret_certificate->names));
-    ret_certificate->not_before = to_time(X509_get0_notBefore(certificate));
-    ret_certificate->not_after = to_time(X509_get0_notAfter(certificate));
+    ret_certificate->not_before = tls_time(X509_get0_notBefore(certificate));
+    ret_certificate->not_after = tls_time(X509_get0_notAfter(certificate));
 }

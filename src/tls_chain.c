@@ -1,4 +1,4 @@
-/* tls_chain.c - the certificates of a PEM file, and nothing else of it. */
+/* tls_chain.c - files, and the certificates of a PEM file and nothing else of it. */
 #include "tls_private.h"
 
 #include <errno.h>
@@ -12,12 +12,7 @@
 
 #define FILE_MAX (16 << 20)
 
-struct text {
-    char *bytes;
-    size_t length;
-};
-
-static ssize_t read_whole(int fd, char *bytes, size_t size)
+static ssize_t read_whole(int fd, unsigned char *bytes, size_t size)
 {
     size_t length = 0;
     ssize_t n;
@@ -31,11 +26,11 @@ static ssize_t read_whole(int fd, char *bytes, size_t size)
 }
 
 /* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
-static const char *read_fd(int fd, struct text *ret_text)
+static const char *read_fd(int fd, struct tls_bytes *ret_text)
 {
     struct stat st;
     ssize_t length;
-    char *bytes;
+    unsigned char *bytes;
 
     if (fstat(fd, &st) < 0)
         return strerror(errno);
@@ -53,12 +48,12 @@ static const char *read_fd(int fd, struct text *ret_text)
         free(bytes);
         return reason;
     }
-    *ret_text = (struct text){bytes, (size_t)length};
+    *ret_text = (struct tls_bytes){bytes, (size_t)length};
     return NULL;
 }
 
 /* The open of a FIFO would keep the whole service waiting. Returns NULL, or why not. */
-static const char *read_file(const char *path, struct text *ret_text)
+const char *tls_read_file(const char *path, struct tls_bytes *ret_text)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *reason;
@@ -70,7 +65,7 @@ static const char *read_file(const char *path, struct text *ret_text)
     return reason;
 }
 
-static void wipe(struct text *text)
+static void wipe(struct tls_bytes *text)
 {
     explicit_bzero(text->bytes, text->length);
     free(text->bytes);
@@ -109,11 +104,11 @@ static bool add_certificate(STACK_OF(X509) * chain, const char *block, size_t le
     return false;
 }
 
-static bool add_all(STACK_OF(X509) * chain, const struct text *text)
+static bool add_all(STACK_OF(X509) * chain, const struct tls_bytes *text)
 {
-    const char *end = text->bytes + text->length, *next;
+    const char *begin = (const char *)text->bytes, *end = begin + text->length, *next;
 
-    for (const char *at = next_block(text->bytes, end); at != end; at = next) {
+    for (const char *at = next_block(begin, end); at != end; at = next) {
         next = next_block(at + 1, end);
         if (is_certificate(at, (size_t)(next - at)) &&
             !add_certificate(chain, at, (size_t)(next - at)))
@@ -125,11 +120,11 @@ static bool add_all(STACK_OF(X509) * chain, const struct text *text)
 STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
-    struct text text = {NULL, 0};
+    struct tls_bytes text = {NULL, 0};
     const char *reason;
     bool whole;
 
-    reason = chain ? read_file(path, &text) : strerror(ENOMEM);
+    reason = chain ? tls_read_file(path, &text) : strerror(ENOMEM);
     if (reason) {
         err_set(ret_err, "cannot load %s: %s", path, reason);
         sk_X509_free(chain);

@@ -123,6 +123,7 @@ static const struct {
     {END_MAX_BYTES, "max_bytes", "6"},
     {END_MESSAGE_TOO_LONG, "message_too_long", "6"},
     {END_TLS_ERROR, "tls_error", "6"},
+    {END_CLIENT_CERT, "client_cert", "6"},
     {END_WRONG_PROTOCOL, "wrong_protocol", "6"},
     {END_DRAINED, "drained", "5"},
     {END_REFUSED, "refused", "5"},

@@ -32,6 +32,24 @@ static void assert_same_networks(const struct networks *a, const struct networks
         assert_true(network_equal(&a->list[i], &b->list[i]));
 }
 
+static void assert_same_texts(const struct texts *a, const struct texts *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++)
+        assert_string_equal(a->list[i], b->list[i]);
+}
+
+static void assert_same_values(const struct table *table, const void *a, const void *b);
+
+static void assert_same_groups(const struct table *table, const struct groups *a,
+                               const struct groups *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++)
+        assert_same_values(table, (const char *)a->list + i * table->size,
+                           (const char *)b->list + i * table->size);
+}
+
 static void assert_same_value(const struct setting *row, const void *a, const void *b)
 {
     switch (row->kind) {
@@ -49,10 +67,17 @@ static void assert_same_value(const struct setting *row, const void *a, const vo
         assert_true(*(const uint64_t *)a == *(const uint64_t *)b);
         break;
     case KIND_STRING:
+    case KIND_PATH:
         assert_same_text(*(const char *const *)a, *(const char *const *)b);
         break;
     case KIND_NETWORKS:
         assert_same_networks(a, b);
+        break;
+    case KIND_TEXTS:
+        assert_same_texts(a, b);
+        break;
+    case KIND_GROUPS:
+        assert_same_groups(row->elements, a, b);
         break;
     }
 }
@@ -100,18 +125,24 @@ static void what_is_printed_loads_again(void **state)
 {
     (void)state;
     assert_round_trip("");
-    assert_round_trip("max_clients = 1; drain_timeout = 0.000001; max_bytes = 9000000000000000L;\n"
-                      "log = { target = \"journal\"; level = \"error\"; };\n"
-                      "host = \"*\"; port = 0; backlog = 1; reuse = false; reuse_port = true;\n"
-                      "nodelay = false; keepalive = 1; handshake_timeout = 86399.999999;\n"
-                      "idle_timeout = 0; session_timeout = 31535999.999999;\n"
-                      "allow = [ \"0.0.0.0/0\", \"::ffff:10.0.0.0/104\" ]; deny = \"fe80::/10\";\n"
-                      "max_clients_per_source = 0; rate_per_source = 1000000;\n"
-                      "source_prefix_v4 = 1; source_prefix_v6 = 128;\n"
-                      "tls = { enabled = true; certificate = \"c\"; key = \"k\";\n"
-                      "    min_version = \"TLSv1\"; max_version = \"TLSv1.1\";\n"
-                      "    ciphers = \"ALL\"; ciphersuites = \"s\"; groups = \"g\";\n"
-                      "    tickets = 0; ticket_lifetime = 1.5; };\n");
+    assert_round_trip(
+        "max_clients = 1; drain_timeout = 0.000001; max_bytes = 9000000000000000L;\n"
+        "log = { target = \"journal\"; level = \"error\"; };\n"
+        "host = \"*\"; port = 0; backlog = 1; reuse = false; reuse_port = true;\n"
+        "nodelay = false; keepalive = 1; handshake_timeout = 86399.999999;\n"
+        "idle_timeout = 0; session_timeout = 31535999.999999;\n"
+        "allow = [ \"0.0.0.0/0\", \"::ffff:10.0.0.0/104\" ]; deny = \"fe80::/10\";\n"
+        "max_clients_per_source = 0; rate_per_source = 1000000;\n"
+        "source_prefix_v4 = 1; source_prefix_v6 = 128;\n"
+        "tls = { enabled = true; certificate = \"c\"; key = \"k\";\n"
+        "    min_version = \"TLSv1\"; max_version = \"TLSv1.1\";\n"
+        "    ciphers = \"ALL\"; ciphersuites = \"s\"; groups = \"g\";\n"
+        "    tickets = 0; ticket_lifetime = 1.5;\n"
+        "    sni = ( { names = [ \"a\", \"*.b\" ]; certificate = \"c\\\"\"; key = \"k\"; },\n"
+        "            { names = \"c\"; certificate = \"c\"; key = \"k\";\n"
+        "              ocsp_response = \"o\"; } ); strict_sni = true;\n"
+        "    verify_client = \"request\"; client_ca = \"ca\"; crl = \"crl\";\n"
+        "    verify_depth = 0; client_names = [ \"a\", \"b\" ]; alpn = \"h2\"; };\n");
     assert_round_trip("port = 0; listeners = ( { name = \"a\"; }, { name = \"b\"; port = 1; },\n"
                       "    { name = \"c\"; max_bytes = 2147483648L; tls = { tickets = 0; }; } );");
 }

@@ -41,7 +41,9 @@ static void assert_default_is_allowed(const struct setting *row)
     struct err err;
 
     if (!row->initial) {
-        assert_int_equal(row->kind, KIND_STRING); /* no other kind can be left without a value */
+        /* no other kind can be left without a value */
+        assert_true(row->kind == KIND_STRING || row->kind == KIND_PATH ||
+                    row->kind == KIND_GROUPS);
         return;
     }
     config_init(&scratch);
@@ -49,7 +51,7 @@ static void assert_default_is_allowed(const struct setting *row)
     assert_non_null(value);
     assert_is_right(row, value);
     assert_int_equal(value_store(row, value, &base, &err), 0);
-    if (row->kind == KIND_NETWORKS)
+    if (row->kind == KIND_NETWORKS || row->kind == KIND_TEXTS)
         assert_int_equal(value_parts(row, value), 0); /* nothing would own them */
     config_destroy(&scratch);
 }
@@ -68,6 +70,7 @@ static void assert_row_is_in_order(const struct setting *row)
     assert_int_equal(row->kind == KIND_CHOICE, row->choices != NULL);
     assert_true(row->min <= row->max);
     assert_true(row->kind == KIND_BOOL || row->kind == KIND_CHOICE || row->kind == KIND_NETWORKS ||
+                row->kind == KIND_GROUPS ||
                 row->min < row->max);
     assert_true(table_find(&global_table, row->name) == row ||
                 table_find(&listener_table, row->name) == row);

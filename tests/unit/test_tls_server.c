@@ -166,7 +166,8 @@ static struct tls_certificate certificate_of(const char *certificate, const char
     struct tls_server *server = server_of(certificate, key);
     struct tls_certificate facts;
 
-    tls_server_certificate(server, &facts);
+    assert_int_equal(tls_server_certificate(server, 0, &facts), 0);
+    assert_int_equal(tls_server_certificate(server, 1, &facts), -1);
     tls_server_free(server);
     return facts;
 }
