@@ -179,38 +179,46 @@ static bool step_write(struct echo *echo)
     }
 }
 
-/* What a slow reader still has to take from the kernel; asked only where it makes us wait. */
-static size_t unsent(const struct echo *echo)
+static bool wait_until(const struct echo *echo, deadline_t deadline)
 {
-    return echo->wants & STREAM_WAIT_WRITE ? stream_unsent(echo->stream) : 0;
+    return stream_wait(echo->stream, echo->wants,
+                       deadline < echo->limits->deadline ? deadline : echo->limits->deadline);
 }
 
 /*
- * The sooner of the session's end and that of a silence, which begins when a byte has moved last:
- * pieces of a TLS record are none. Returns false when it comes. A
- * socket becomes writable only once a good part of it is free, so a slow reader is not silent as
- * long as the kernel's share shrinks.
+ * Wait for a silence to end, which begins when a byte has moved last: pieces of a TLS record are
+ * none. The kernel tells nobody when a slow reader takes bytes out of its buffer, so what is left
+ * there is looked at half-way, when few clients get to, and at the end. Returns false when that
+ * comes and nothing has moved.
  */
+static bool outlast_silence(struct echo *echo)
+{
+    uint64_t half = echo->limits->idle_usec / 2;
+    size_t unsent;
+
+    if (!echo->silent)
+        echo->idle = deadline_in(echo->limits->idle_usec);
+    echo->silent = true;
+    if (echo->idle == DEADLINE_NEVER)
+        return wait_until(echo, DEADLINE_NEVER);
+    if (wait_until(echo, echo->idle - half))
+        return true;
+    unsent = stream_unsent(echo->stream);
+    if (wait_until(echo, echo->idle))
+        return true;
+    echo->silent = stream_unsent(echo->stream) >= unsent;
+    return false;
+}
+
+/* The sooner of the session's end and that of a silence. Returns false when it comes. */
 static bool wait_for_peer(struct echo *echo)
 {
-    for (;;) {
-        size_t before = unsent(echo);
-        bool idle_first;
-
-        if (!echo->silent)
-            echo->idle = deadline_in(echo->limits->idle_usec);
-        echo->silent = true;
-        idle_first = echo->idle < echo->limits->deadline;
-        if (stream_wait(echo->stream, echo->wants,
-                        idle_first ? echo->idle : echo->limits->deadline))
+    do
+        if (outlast_silence(echo))
             return true;
-        if (idle_first && unsent(echo) < before) {
-            echo->silent = false;
-            continue;
-        }
-        echo->end = idle_first ? END_IDLE : END_SESSION_TIMEOUT;
-        return false;
-    }
+    while (!echo->silent && !deadline_passed(echo->limits->deadline));
+    echo->end = echo->silent && deadline_passed(echo->idle) ? END_IDLE : END_SESSION_TIMEOUT;
+    return false;
 }
 
 enum end echo_run(struct stream *stream, const struct echo_limits *limits, struct record *record)

@@ -228,6 +228,14 @@ EVP_PKEY *keeper_key(const struct keeper *keeper, const char *path, struct err *
     return NULL;
 }
 
+bool keeper_can_reload(const struct keeper *keeper, const char *path)
+{
+    for (size_t i = 0; i < keeper->n; i++)
+        if (strcmp(keeper->paths[i], path) == 0)
+            return !keeper->reports[i].lost;
+    return false;
+}
+
 void keeper_stop(struct keeper *keeper)
 {
     if (!keeper)

@@ -12,6 +12,7 @@
 
 #include "err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,6 +36,12 @@ int keeper_start(const char *const *paths, size_t n, const struct user *user,
  * EVP_PKEY_free(), or NULL with *ret_err when the keeper could not load the file.
  */
 struct evp_pkey_st *keeper_key(const struct keeper *keeper, const char *path, struct err *ret_err);
+
+/*
+ * Whether a keeper in place of this one, and so any reload, could read the file `path`: it is read
+ * as root at the start, and as `user` after that.
+ */
+bool keeper_can_reload(const struct keeper *keeper, const char *path);
 
 /* The keeper's process, which is a child of whoever has started it. */
 pid_t keeper_pid(const struct keeper *keeper);

@@ -22,6 +22,7 @@
 /* The keeper, once at its start and for each file: what came of it. */
 struct key_report {
     bool loaded;
+    bool lost;       /* to the user that the keeper has become: no other one could load it */
     bool failed;     /* not the file: the keeper itself, which ends; this is the only report */
     struct err err;  /* where it is not loaded */
     uint32_t length; /* of `public` */

@@ -186,14 +186,23 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
+/* What it can read of the files from there on is all that a keeper in its place will have. */
+static int become(const struct user *user, char *const *paths, struct key_report *reports,
+                  struct err *ret_err)
+{
+    if (user && user_become(user, ret_err) < 0)
+        return -1;
+    for (size_t i = 0; i < n_keys; i++)
+        reports[i].lost = access(paths[i], R_OK) < 0;
+    return 0;
+}
+
 /* Give up everything but the keys, the line to the parent, and what it takes to wait for lines. */
-static int confine(int control, const struct user *user, struct err *ret_err)
+static int confine(int control, struct err *ret_err)
 {
     const int kept[] = {[CONTROL] = control, [EPOLL] = epoll_create1(EPOLL_CLOEXEC)};
     struct epoll_event event = {.events = EPOLLIN, .data.fd = CONTROL};
 
-    if (user && user_become(user, ret_err) < 0)
-        return -1;
     if (kept[EPOLL] < 0 || epoll_ctl(kept[EPOLL], EPOLL_CTL_ADD, control, &event) < 0 ||
         seal(SEAL_KEEPER, kept, 2) < 0)
         return err_set(ret_err, "cannot seal the key keeper: %s", strerror(errno));
@@ -221,7 +230,7 @@ _Noreturn void keeper_run(int control, char *const *paths, size_t n, const struc
         _exit(EX_OSERR);
     n_keys = n;
     load_all(paths, reports);
-    if (confine(control, user, &err) < 0) {
+    if (become(user, paths, reports, &err) < 0 || confine(control, &err) < 0) {
         reports[0] = (struct key_report){.failed = true, .err = err};
         send(control, &reports[0], sizeof(reports[0]), MSG_NOSIGNAL);
         _exit(EX_OSERR);

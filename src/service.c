@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,6 +170,37 @@ int service_load(const char *path, const char *const *overrides, struct faults *
     return status;
 }
 
+#define VALIDITY_MAX 64
+
+/* Say how long a certificate is valid. Returns false where that is worth a warning. */
+static bool judge_validity(const struct tls_certificate *certificate, char *text)
+{
+    time_t now = time(NULL);
+    const char *words = now > certificate->not_after    ? "has expired on"
+                        : now < certificate->not_before ? "is not valid yet, but until"
+                        : certificate->not_after - now < EXPIRY_WARNING_SEC ? "expires soon, on"
+                                                                            : NULL;
+    char until[32];
+    struct tm tm;
+
+    gmtime_r(&certificate->not_after, &tm);
+    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
+    snprintf(text, VALIDITY_MAX, "%s %s", words ? words : "is valid until", until);
+    return !words;
+}
+
+static void probe_certificates(const struct service *service, size_t i, struct faults *notes)
+{
+    const struct tls_server *server = service->sessions[i].tls;
+    struct tls_certificate certificate;
+    char text[VALIDITY_MAX];
+
+    for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+        if (!judge_validity(&certificate, text))
+            fault(notes, k == 0 ? "tls.certificate" : "tls.sni", "%s %s", certificate.subject,
+                  text);
+}
+
 static void probe_listener(const struct service *service, size_t i, struct faults *faults,
                            struct faults *notes)
 {
@@ -177,6 +209,7 @@ static void probe_listener(const struct service *service, size_t i, struct fault
     struct faults placed_notes = {.report = relay_fault, .arg = &to_notes};
 
     listen_probe(&service->listen[i], &placed_faults, &placed_notes);
+    probe_certificates(service, i, &placed_notes);
 }
 
 int service_check(const char *path, const char *const *overrides, struct faults *faults,
@@ -186,7 +219,8 @@ int service_check(const char *path, const char *const *overrides, struct faults 
     struct service *service = build(path, overrides, faults);
     int status;
 
-    for (size_t i = 0; service && service->listen && i < service->settings->n_listeners; i++)
+    for (size_t i = 0;
+         service && service->sessions && service->listen && i < service->settings->n_listeners; i++)
         probe_listener(service, i, faults, notes);
     status = status_of(service, faults, before);
     service_free(service);
@@ -314,42 +348,40 @@ static void announce_socket(const struct service *service, const struct listen_s
                  socket->passed ? ", passed by the service manager" : "");
 }
 
-static void warn_of_readable_key(const char *name, const char *key)
+static void warn_of_key(const struct service *service, const char *name, const char *key)
 {
     struct stat st;
 
     if (stat(key, &st) == 0 && (st.st_mode & S_IROTH))
         log_warning("%s: every user can read the private key %s", name, key);
+    if (service->keeper && !keeper_can_reload(service->keeper, key))
+        log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
+                    "trouble of the key keeper ends the service",
+                    name, key);
 }
 
 static void announce_certificate(const char *name, const struct tls_certificate *certificate)
 {
-    char until[32];
-    struct tm tm;
-    time_t now = time(NULL);
+    char text[VALIDITY_MAX];
 
-    gmtime_r(&certificate->not_after, &tm);
-    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
-    if (now > certificate->not_after)
-        log_warning("%s: certificate %s has expired on %s", name, certificate->subject, until);
-    else if (now < certificate->not_before)
-        log_warning("%s: certificate %s is not valid yet", name, certificate->subject);
-    else if (certificate->not_after - now < EXPIRY_WARNING_SEC)
-        log_warning("%s: certificate %s expires soon, on %s", name, certificate->subject, until);
+    if (judge_validity(certificate, text))
+        log_info("%s: certificate %s %s", name, certificate->subject, text);
     else
-        log_info("%s: certificate %s is valid until %s", name, certificate->subject, until);
+        log_warning("%s: certificate %s %s", name, certificate->subject, text);
 }
 
-static void announce_tls(const char *name, const struct tls_server *server,
-                         const struct tls_params *params)
+static void announce_tls(const struct service *service, size_t listener)
 {
+    const struct tls_params *params = &service->settings->listeners[listener].tls;
+    const struct tls_server *server = service->sessions[listener].tls;
+    const char *name = service->listen[listener].name;
     struct tls_certificate certificate;
 
     for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
         announce_certificate(name, &certificate);
-    warn_of_readable_key(name, params->key);
+    warn_of_key(service, name, params->key);
     for (size_t i = 0; i < params->sni.n; i++)
-        warn_of_readable_key(name, tls_sni(params, i)->key);
+        warn_of_key(service, name, tls_sni(params, i)->key);
 }
 
 /* Only root becomes somebody else, and only at the start. */
@@ -367,8 +399,7 @@ void service_announce(const struct service *service)
         announce_socket(service, &service->sockets.sockets[i]);
     for (size_t i = 0; i < service->settings->n_listeners; i++) {
         if (service->sessions[i].tls)
-            announce_tls(service->listen[i].name, service->sessions[i].tls,
-                         &service->settings->listeners[i].tls);
+            announce_tls(service, i);
     }
 }
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,11 +117,18 @@ enum stream_status stream_write(struct stream *stream, const void *data, size_t 
     return stream->ops->write(stream, data, size, ret_n);
 }
 
+static bool is_stopped(void)
+{
+    return stream_stop && *stream_stop;
+}
+
 static void send_fin(struct stream *stream)
 {
-    if (!stream->finished)
-        shutdown(stream->fd, SHUT_WR);
+    if (stream->finished)
+        return;
+    shutdown(stream->fd, SHUT_WR);
     stream->finished = true;
+    stream->farewell++; /* it has a sequence number (RFC 9293, 3.4) */
 }
 
 enum stream_status stream_finish(struct stream *stream)
@@ -154,30 +163,42 @@ static void discard_input(const struct stream *stream, uint64_t grace_usec, uint
     }
 }
 
-/*
- * Let close(2) wait, within limits, for the peer to take what the kernel still holds: once no
- * process owns the socket the kernel gives a peer that is slow to read only a few probes before
- * it throws the rest away.
- */
-static void linger(const struct stream *stream, uint64_t usec)
+/* Whether the peer has broken off: the error itself may have been told to some earlier call. */
+static bool is_broken(const struct stream *stream)
 {
-    const struct linger linger = {.l_onoff = 1,
-                                  .l_linger = (int)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC)};
+    unsigned char state = TCP_ESTABLISHED; /* the first member of struct tcp_info */
+    socklen_t size = sizeof(state);
 
-    if (linger.l_linger > 0 && stream_unsent(stream) > 0)
-        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    return getsockopt(stream->fd, IPPROTO_TCP, TCP_INFO, &state, &size) == 0 && state == TCP_CLOSE;
 }
 
-void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
+/*
+ * Wait, within limits, for the peer to take what the kernel still holds: once no process owns the
+ * socket the kernel gives a peer that is slow to read only a few probes before it throws the rest
+ * away. Nothing tells when the last byte is taken, so it is looked for. Returns what is not.
+ */
+static size_t wait_until_taken(const struct stream *stream, deadline_t deadline)
+{
+    size_t unsent;
+
+    while ((unsent = stream_unsent(stream)) > 0 && !is_broken(stream) &&
+           !deadline_passed(deadline) && !is_stopped())
+        poll(NULL, 0, (int)(ACK_LOOK_USEC / USEC_PER_MSEC));
+    return unsent;
+}
+
+size_t stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
     deadline_t end = now_usec() + linger_usec;
+    size_t unsent;
 
     send_fin(stream);
     discard_input(stream, grace_usec, linger_usec);
+    unsent = wait_until_taken(stream, end);
     stream->ops->close(stream);
-    linger(stream, deadline_left_usec(end));
     close(stream->fd);
     stream->fd = -1;
+    return unsent > stream->farewell ? unsent - stream->farewell : 0;
 }
 
 unsigned stream_wants(enum stream_status status)
@@ -201,7 +222,7 @@ bool stream_wait(const struct stream *stream, unsigned wants, deadline_t deadlin
                                              (wants & STREAM_WAIT_WRITE ? POLLOUT : 0))};
 
     while (poll(&ready, 1, deadline_poll_msec(deadline)) <= 0)
-        if (deadline_passed(deadline) || (stream_stop && *stream_stop))
+        if (deadline_passed(deadline) || is_stopped())
             return false;
     return true;
 }

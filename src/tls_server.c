@@ -30,9 +30,10 @@ static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, str
     if (SSL_CTX_set_max_proto_version(ctx, params->max_version) != 1)
         fault(faults, "tls.max_version", "not offered by this OpenSSL");
     if (params->ciphers && set_ciphers(ctx, params) != 1)
-        fault(faults, "tls.ciphers", "\"%s\": %s%s", params->ciphers, ossl_reason("unknown error"),
-              params->key_isolation ? " but for RSA key exchange, which tls.key_isolation excludes"
-                                    : "");
+        fault(faults, "tls.ciphers", "\"%s\": %s", params->ciphers,
+              SSL_CTX_set_cipher_list(ctx, params->ciphers) == 1
+                  ? "no cipher match but for RSA key exchange, which tls.key_isolation excludes"
+                  : ossl_reason("unknown error"));
     if (params->ciphersuites && SSL_CTX_set_ciphersuites(ctx, params->ciphersuites) != 1)
         fault(faults, "tls.ciphersuites", "\"%s\": %s", params->ciphersuites,
               ossl_reason("not a list of TLS 1.3 cipher suites"));
