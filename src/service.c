@@ -1,8 +1,10 @@
 /* service.c - one generation of the service. */
 #include "service.h"
 
+#include "deadline.h"
 #include "keeper.h"
 #include "log.h"
+#include "tickets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 
 #define WHERE_LIMIT 4200
 #define EXPIRY_WARNING_SEC (14 * 86400)
+#define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
 
 /* A sink that adds to the faults of one listener's setting the place where it was given. */
 struct relay {
@@ -105,6 +108,39 @@ static void start_keeper(struct service *service, const char *path, struct fault
     free(paths);
 }
 
+/* Whether the keys of its tickets are made by us. */
+static bool wants_tickets(const struct listener_settings *settings)
+{
+    return has_tls(settings) && settings->tls.tickets > 0 && !settings->tls.ticket_keys;
+}
+
+/* One ring for all: each ticket knows its own lifetime, and where it counts. */
+static void make_tickets(struct service *service, const char *path, struct faults *faults)
+{
+    const struct settings *settings = service->settings;
+    uint64_t longest_usec = 0;
+    struct err err;
+
+    for (size_t i = 0; i < settings->n_listeners; i++)
+        if (wants_tickets(&settings->listeners[i]) &&
+            settings->listeners[i].tls.ticket_usec > longest_usec)
+            longest_usec = settings->listeners[i].tls.ticket_usec;
+    if (longest_usec > 0 && ticket_ring_new(longest_usec, &service->tickets, &err) < 0)
+        fail(service, path, faults, err.text);
+}
+
+static void build_tls(struct service *service, size_t i, struct faults *faults)
+{
+    const struct listener_settings *settings = &service->settings->listeners[i];
+    struct tls_server **tls = &service->sessions[i].tls;
+
+    if (settings->tls.key_isolation && !service->keeper)
+        return;
+    if (tls_server_new(&settings->tls, service->keeper, faults, tls) == 0 &&
+        wants_tickets(settings) && service->tickets)
+        tls_server_share_tickets(*tls, service->tickets);
+}
+
 static void build_listener(struct service *service, size_t i, struct faults *faults)
 {
     const struct listener_settings *settings = &service->settings->listeners[i];
@@ -121,8 +157,8 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         .max_bytes = (uint64_t)settings->max_bytes,
         .frame = settings->frame,
     };
-    if (has_tls(settings) && (service->keeper || !settings->tls.key_isolation))
-        tls_server_new(&settings->tls, service->keeper, &placed, &service->sessions[i].tls);
+    if (has_tls(settings))
+        build_tls(service, i, &placed);
 }
 
 /* Returns what could be built, for all the faults there are, or NULL. */
@@ -138,6 +174,7 @@ static struct service *build(const char *path, const char *const *overrides, str
     n = service->settings->n_listeners;
     find_user(service, faults);
     start_keeper(service, path, faults);
+    make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
     if (n > 0 && (!service->sessions || !service->listen))
@@ -235,6 +272,26 @@ static int adopt_keeper(const struct service *service, struct server *server, st
     return service->keeper ? server_adopt(server, keeper_pid(service->keeper), ret_err) : 0;
 }
 
+void service_inherit(struct service *service, const struct service *old)
+{
+    if (service->tickets && old->tickets)
+        ticket_ring_inherit(service->tickets, old->tickets, now_usec());
+}
+
+/* Without a first key no ticket is issued, and all is well otherwise. */
+void service_renew_tickets(const struct service *service, struct server *server)
+{
+    uint64_t next_usec;
+
+    if (!service->tickets)
+        return;
+    if (ticket_ring_advance(service->tickets, now_usec(), &next_usec) < 0) {
+        log_error("there is no randomness for a new key of session tickets: trying again");
+        next_usec = now_usec() + TICKET_RETRY_USEC;
+    }
+    server_set_alarm(server, next_usec);
+}
+
 int service_start(const struct service *service, struct server *server, struct err *ret_err)
 {
     const struct server_limits limits = limits_of(service);
@@ -250,6 +307,7 @@ int service_start(const struct service *service, struct server *server, struct e
         if (socket->listener != LISTEN_UNUSED)
             listeners[n++] = listener_of(service, (size_t)socket->listener, socket->fd);
     }
+    service_renew_tickets(service, server);
     result = adopt_keeper(service, server, ret_err);
     if (result == 0)
         result = server_configure(server, listeners, n, &limits, ret_err);
@@ -279,6 +337,7 @@ int service_start_single(const struct service *service, struct server *server, i
     const struct server_limits limits = limits_of(service);
     const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
 
+    service_renew_tickets(service, server);
     if (adopt_keeper(service, server, ret_err) < 0)
         return -1;
     return server_serve_single(server, &listener, &limits, ret_err);
@@ -314,12 +373,13 @@ static void announce_socket(const struct service *service, const struct listen_s
                  socket->passed ? ", passed by the service manager" : "");
 }
 
-static void warn_of_readable_key(const char *name, const char *key)
+/* A path of NULL is no file. */
+static void warn_of_readable(const char *name, const char *what, const char *path)
 {
     struct stat st;
 
-    if (stat(key, &st) == 0 && (st.st_mode & S_IROTH))
-        log_warning("%s: every user can read the private key %s", name, key);
+    if (path && stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+        log_warning("%s: every user can read the %s %s", name, what, path);
 }
 
 static void announce_certificate(const char *name, const struct tls_certificate *certificate)
@@ -347,9 +407,10 @@ static void announce_tls(const char *name, const struct tls_server *server,
 
     for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
         announce_certificate(name, &certificate);
-    warn_of_readable_key(name, params->key);
+    warn_of_readable(name, "private key", params->key);
+    warn_of_readable(name, "ticket keys", params->ticket_keys);
     for (size_t i = 0; i < params->sni.n; i++)
-        warn_of_readable_key(name, tls_sni(params, i)->key);
+        warn_of_readable(name, "private key", tls_sni(params, i)->key);
 }
 
 /* Only root becomes somebody else, and only at the start. */
@@ -378,6 +439,7 @@ void service_free(struct service *service)
         return;
     for (size_t i = 0; service->sessions && i < service->settings->n_listeners; i++)
         tls_server_free(service->sessions[i].tls);
+    ticket_ring_unref(service->tickets);
     listen_close(&service->sockets);
     keeper_stop(service->keeper);
     free(service->sessions);
