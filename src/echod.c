@@ -141,6 +141,7 @@ static int reload(const struct options *options, struct service **service, struc
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
         return 0;
     }
+    service_inherit(next, *service);
     if (service_start(next, server, ret_err) < 0)
         return -1;
     service_retire(*service);
@@ -164,6 +165,9 @@ static int run(const struct options *options, struct service **service, struct s
             return 0;
         case SERVER_FAILED:
             return -1;
+        case SERVER_ALARM:
+            service_renew_tickets(*service, server);
+            break;
         case SERVER_HELPER:
             if (service_restore(*service, server, ret_err) < 0)
                 return -1;

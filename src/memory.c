@@ -16,15 +16,25 @@ void *memory_shared(size_t size)
     return map(size, MAP_SHARED);
 }
 
-void *memory_own(size_t size)
+static void *map_advised(size_t size, int advice)
 {
     void *memory = map(size, MAP_PRIVATE);
 
-    if (memory && madvise(memory, size, MADV_WIPEONFORK) < 0) {
+    if (memory && madvise(memory, size, advice) < 0) {
         munmap(memory, size);
         return NULL;
     }
     return memory;
+}
+
+void *memory_own(size_t size)
+{
+    return map_advised(size, MADV_WIPEONFORK);
+}
+
+void *memory_secret(size_t size)
+{
+    return map_advised(size, MADV_DONTDUMP);
 }
 
 void memory_free(void *memory, size_t size)

@@ -15,7 +15,10 @@ void *memory_shared(size_t size);
  */
 void *memory_own(size_t size);
 
-/* Give either of them back. NULL is allowed. */
+/* Zeroed memory for secrets, which core files leave out. Returns NULL with errno. */
+void *memory_secret(size_t size);
+
+/* Give any of them back. NULL is allowed. */
 void memory_free(void *memory, size_t size);
 
 #endif

@@ -189,6 +189,24 @@ static int on_drain_end(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
+/* What is not about clients waits until those that are left have gone: for good. */
+static int on_alarm(sd_event_source *source, uint64_t usec, void *arg)
+{
+    struct server *server = arg;
+
+    (void)source, (void)usec;
+    if (!server->draining)
+        server_wake(server, SERVER_ALARM);
+    return 0;
+}
+
+void server_set_alarm(struct server *server, uint64_t at_usec)
+{
+    sd_event_source_set_time(server->alarm, at_usec);
+    sd_event_source_set_enabled(server->alarm,
+                                at_usec == DEADLINE_NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
 /* ---- open, configure, run, close ---- */
 
 static int add_signals(struct server *server)
@@ -231,6 +249,7 @@ static int set_up(struct server *server)
         (error = add_timer(server, &server->tick, on_tick)) < 0 ||
         (error = add_timer(server, &server->back_off, on_back_off)) < 0 ||
         (error = add_timer(server, &server->drain, on_drain_end)) < 0 ||
+        (error = add_timer(server, &server->alarm, on_alarm)) < 0 ||
         (error = add_timer(server, &server->watchdog, on_watchdog)) < 0)
         return error;
     if (sd_watchdog_enabled(false, &server->watchdog_usec) > 0) {
@@ -387,6 +406,7 @@ void server_close(struct server *server)
     sd_event_source_disable_unref(server->back_off);
     sd_event_source_disable_unref(server->drain);
     sd_event_source_disable_unref(server->watchdog);
+    sd_event_source_disable_unref(server->alarm);
     sd_event_unref(server->event);
     if (server->held_fd >= 0)
         close(server->held_fd); /* the drain was left out */

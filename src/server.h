@@ -31,6 +31,7 @@ struct server_limits {
 enum server_event {
     SERVER_STOP,   /* SIGTERM or SIGINT came, or the single client has ended */
     SERVER_RELOAD, /* SIGHUP came */
+    SERVER_ALARM,  /* the moment of server_set_alarm() has come */
     SERVER_HELPER, /* a process of server_adopt() has ended */
     SERVER_FAILED, /* the loop cannot go on */
 };
@@ -70,6 +71,12 @@ int server_adopt(struct server *server, pid_t pid, struct err *ret_err);
 
 /* The child that the last SERVER_HELPER is about. */
 pid_t server_ended_helper(const struct server *server);
+
+/*
+ * Have server_run() tell when this moment comes, in microseconds of CLOCK_MONOTONIC, in place of
+ * the one set before; DEADLINE_NEVER for none.
+ */
+void server_set_alarm(struct server *server, uint64_t at_usec);
 
 /*
  * Serve until something asks for what is not the server's. In a child it never returns. *ret_err

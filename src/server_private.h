@@ -28,7 +28,7 @@ struct server {
     struct server_limits limits;
     sd_event *event;
     sd_event_source *signals[SIGNALS];
-    sd_event_source *tick, *back_off, *drain, *watchdog;
+    sd_event_source *tick, *back_off, *drain, *watchdog, *alarm;
     uint64_t watchdog_usec; /* from one sign of life to the next; 0 = nobody asks */
     struct door *doors;
     size_t n_doors;

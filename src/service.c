@@ -1,20 +1,20 @@
 /* service.c - one generation of the service. */
-#include "service.h"
+#include "service_private.h"
 
+#include "deadline.h"
 #include "keeper.h"
 #include "log.h"
+#include "tickets.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WHERE_LIMIT 4200
-#define EXPIRY_WARNING_SEC (14 * 86400)
+#define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
 
 /* A sink that adds to the faults of one listener's setting the place where it was given. */
 struct relay {
@@ -106,6 +106,39 @@ static void start_keeper(struct service *service, const char *path, struct fault
     free(paths);
 }
 
+/* Whether the keys of its tickets are made by us. */
+static bool wants_tickets(const struct listener_settings *settings)
+{
+    return has_tls(settings) && settings->tls.tickets > 0 && !settings->tls.ticket_keys;
+}
+
+/* One ring for all: each ticket knows its own lifetime, and where it counts. */
+static void make_tickets(struct service *service, const char *path, struct faults *faults)
+{
+    const struct settings *settings = service->settings;
+    uint64_t longest_usec = 0;
+    struct err err;
+
+    for (size_t i = 0; i < settings->n_listeners; i++)
+        if (wants_tickets(&settings->listeners[i]) &&
+            settings->listeners[i].tls.ticket_usec > longest_usec)
+            longest_usec = settings->listeners[i].tls.ticket_usec;
+    if (longest_usec > 0 && ticket_ring_new(longest_usec, &service->tickets, &err) < 0)
+        fail(service, path, faults, err.text);
+}
+
+static void build_tls(struct service *service, size_t i, struct faults *faults)
+{
+    const struct listener_settings *settings = &service->settings->listeners[i];
+    struct tls_server **tls = &service->sessions[i].tls;
+
+    if (settings->tls.key_isolation && !service->keeper)
+        return;
+    if (tls_server_new(&settings->tls, service->keeper, faults, tls) == 0 &&
+        wants_tickets(settings) && service->tickets)
+        tls_server_share_tickets(*tls, service->tickets);
+}
+
 static void build_listener(struct service *service, size_t i, struct faults *faults)
 {
     const struct listener_settings *settings = &service->settings->listeners[i];
@@ -122,8 +155,8 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         .max_bytes = (uint64_t)settings->max_bytes,
         .frame = settings->frame,
     };
-    if (has_tls(settings) && (service->keeper || !settings->tls.key_isolation))
-        tls_server_new(&settings->tls, service->keeper, &placed, &service->sessions[i].tls);
+    if (has_tls(settings))
+        build_tls(service, i, &placed);
 }
 
 /* Returns what could be built, for all the faults there are, or NULL. */
@@ -139,6 +172,7 @@ static struct service *build(const char *path, const char *const *overrides, str
     n = service->settings->n_listeners;
     find_user(service, faults);
     start_keeper(service, path, faults);
+    make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
     if (n > 0 && (!service->sessions || !service->listen))
@@ -170,25 +204,6 @@ int service_load(const char *path, const char *const *overrides, struct faults *
     return status;
 }
 
-#define VALIDITY_MAX 64
-
-/* Say how long a certificate is valid. Returns false where that is worth a warning. */
-static bool judge_validity(const struct tls_certificate *certificate, char *text)
-{
-    time_t now = time(NULL);
-    const char *words = now > certificate->not_after    ? "has expired on"
-                        : now < certificate->not_before ? "is not valid yet, but until"
-                        : certificate->not_after - now < EXPIRY_WARNING_SEC ? "expires soon, on"
-                                                                            : NULL;
-    char until[32];
-    struct tm tm;
-
-    gmtime_r(&certificate->not_after, &tm);
-    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
-    snprintf(text, VALIDITY_MAX, "%s %s", words ? words : "is valid until", until);
-    return !words;
-}
-
 static void probe_certificates(const struct service *service, size_t i, struct faults *notes)
 {
     const struct tls_server *server = service->sessions[i].tls;
@@ -196,7 +211,7 @@ static void probe_certificates(const struct service *service, size_t i, struct f
     char text[VALIDITY_MAX];
 
     for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
-        if (!judge_validity(&certificate, text))
+        if (!service_judge_validity(&certificate, text))
             fault(notes, k == 0 ? "tls.certificate" : "tls.sni", "%s %s", certificate.subject,
                   text);
 }
@@ -269,6 +284,26 @@ static int adopt_keeper(const struct service *service, struct server *server, st
     return service->keeper ? server_adopt(server, keeper_pid(service->keeper), ret_err) : 0;
 }
 
+void service_inherit(struct service *service, const struct service *old)
+{
+    if (service->tickets && old->tickets)
+        ticket_ring_inherit(service->tickets, old->tickets, now_usec());
+}
+
+/* Without a first key no ticket is issued, and all is well otherwise. */
+void service_renew_tickets(const struct service *service, struct server *server)
+{
+    uint64_t next_usec;
+
+    if (!service->tickets)
+        return;
+    if (ticket_ring_advance(service->tickets, now_usec(), &next_usec) < 0) {
+        log_error("there is no randomness for a new key of session tickets: trying again");
+        next_usec = now_usec() + TICKET_RETRY_USEC;
+    }
+    server_set_alarm(server, next_usec);
+}
+
 int service_start(const struct service *service, struct server *server, struct err *ret_err)
 {
     const struct server_limits limits = limits_of(service);
@@ -284,6 +319,7 @@ int service_start(const struct service *service, struct server *server, struct e
         if (socket->listener != LISTEN_UNUSED)
             listeners[n++] = listener_of(service, (size_t)socket->listener, socket->fd);
     }
+    service_renew_tickets(service, server);
     result = adopt_keeper(service, server, ret_err);
     if (result == 0)
         result = server_configure(server, listeners, n, &limits, ret_err);
@@ -313,6 +349,7 @@ int service_start_single(const struct service *service, struct server *server, i
     const struct server_limits limits = limits_of(service);
     const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
 
+    service_renew_tickets(service, server);
     if (adopt_keeper(service, server, ret_err) < 0)
         return -1;
     return server_serve_single(server, &listener, &limits, ret_err);
@@ -332,83 +369,13 @@ int service_restore(const struct service *service, struct server *server, struct
     return adopt_keeper(service, server, ret_err);
 }
 
-/* ---- what to tell ---- */
-
-static void announce_socket(const struct service *service, const struct listen_socket *socket)
-{
-    char text[ADDR_TEXT_MAX];
-
-    addr_format(&socket->addr, text);
-    if (socket->listener == LISTEN_UNUSED)
-        log_warning("the passed socket %s (%s) belongs to no listener of the settings", text,
-                    socket->name);
-    else
-        log_info("%s: listening on %s%s%s", service->listen[socket->listener].name, text,
-                 service->sessions[socket->listener].tls ? ", TLS" : "",
-                 socket->passed ? ", passed by the service manager" : "");
-}
-
-static void warn_of_key(const struct service *service, const char *name, const char *key)
-{
-    struct stat st;
-
-    if (stat(key, &st) == 0 && (st.st_mode & S_IROTH))
-        log_warning("%s: every user can read the private key %s", name, key);
-    if (service->keeper && !keeper_can_reload(service->keeper, key))
-        log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
-                    "trouble of the key keeper ends the service",
-                    name, key);
-}
-
-static void announce_certificate(const char *name, const struct tls_certificate *certificate)
-{
-    char text[VALIDITY_MAX];
-
-    if (judge_validity(certificate, text))
-        log_info("%s: certificate %s %s", name, certificate->subject, text);
-    else
-        log_warning("%s: certificate %s %s", name, certificate->subject, text);
-}
-
-static void announce_tls(const struct service *service, size_t listener)
-{
-    const struct tls_params *params = &service->settings->listeners[listener].tls;
-    const struct tls_server *server = service->sessions[listener].tls;
-    const char *name = service->listen[listener].name;
-    struct tls_certificate certificate;
-
-    for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
-        announce_certificate(name, &certificate);
-    warn_of_key(service, name, params->key);
-    for (size_t i = 0; i < params->sni.n; i++)
-        warn_of_key(service, name, tls_sni(params, i)->key);
-}
-
-/* Only root becomes somebody else, and only at the start. */
-static void warn_of_other_user(const struct service *service)
-{
-    if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)
-        log_warning("user = %s has no effect: this process is that of the user %u",
-                    service->settings->user, (unsigned)geteuid());
-}
-
-void service_announce(const struct service *service)
-{
-    warn_of_other_user(service);
-    for (size_t i = 0; i < service->sockets.n; i++)
-        announce_socket(service, &service->sockets.sockets[i]);
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        if (service->sessions[i].tls)
-            announce_tls(service, i);
-    }
-}
-
 void service_free(struct service *service)
 {
     if (!service)
         return;
     for (size_t i = 0; service->sessions && i < service->settings->n_listeners; i++)
         tls_server_free(service->sessions[i].tls);
+    ticket_ring_unref(service->tickets);
     listen_close(&service->sockets);
     keeper_stop(service->keeper);
     free(service->sessions);

@@ -17,6 +17,7 @@
 struct service {
     struct settings *settings;
     struct keeper *keeper;           /* of the private keys; NULL where no listener wants it */
+    struct ticket_ring *tickets;     /* of all listeners that have no file; NULL where none is */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
@@ -36,9 +37,8 @@ int service_load(const char *path, const char *const *overrides, struct faults *
 
 /*
  * Check everything that service_load() and service_listen() would, and keep nothing. Reports all
- * faults, and to `notes` each port that is held or forbidden (the running echod may be the one) and each
- * certificate that is not valid, or not for long.
- * Returns as service_load() does.
+ * faults, and to `notes` each port that is held or forbidden (the running echod may be the one) and
+ * each certificate that is not valid, or not for long. Returns as service_load() does.
  */
 int service_check(const char *path, const char *const *overrides, struct faults *faults,
                   struct faults *notes);
@@ -48,6 +48,12 @@ int service_check(const char *path, const char *const *overrides, struct faults 
  * `old` as it was. listen_replace() makes them final.
  */
 int service_listen(struct service *service, const struct listen_set *old, struct faults *faults);
+
+/*
+ * Take over the keys of session tickets that `old` has made, so that its sessions resume. Before
+ * service_start().
+ */
+void service_inherit(struct service *service, const struct service *old);
 
 /* Have the server accept on the service's sockets. Returns 0, or -1 with *ret_err. */
 int service_start(const struct service *service, struct server *server, struct err *ret_err);
@@ -61,6 +67,9 @@ int service_start_single(const struct service *service, struct server *server, i
  * with *ret_err when there is none to be had, and the service cannot go on.
  */
 int service_restore(const struct service *service, struct server *server, struct err *ret_err);
+
+/* The server's alarm has come: renew the keys of session tickets. */
+void service_renew_tickets(const struct service *service, struct server *server);
 
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);

@@ -2,7 +2,8 @@
  * tls.h - all of OpenSSL: server contexts, and TLS as a kind of stream.
  *
  * A context is built once in the parent and shared by the children through fork(2), its ticket
- * keys included: a session opened in one child resumes in any other.
+ * keys included: a session opened in one child resumes in any other, and with tickets.h in another
+ * context as well.
  */
 #ifndef ECHOD_TLS_H
 #define ECHOD_TLS_H
@@ -57,6 +58,7 @@ struct tls_params {
     int verify_depth;          /* intermediate certificates in a client's chain */
     struct texts client_names; /* whom a client's certificate must be for; none = anyone */
     struct texts alpn;         /* the best first; none = ALPN is not spoken */
+    const char *ticket_keys;   /* file of ticket_ring_load(); NULL = keys that nobody else has */
     int tickets;               /* session tickets a handshake; 0 = none, and no resumption */
     uint64_t ticket_usec;      /* how long a ticket resumes */
 };
@@ -68,6 +70,7 @@ static inline const struct tls_sni_params *tls_sni(const struct tls_params *para
 }
 
 struct keeper;
+struct ticket_ring;
 struct tls_server;
 
 /*
@@ -81,6 +84,12 @@ int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
 
 /* NULL is allowed. */
 void tls_server_free(struct tls_server *server);
+
+/*
+ * Issue and accept session tickets by the keys of `ring` from here on, which gets a reference more;
+ * once for a server, and only where params->ticket_keys was NULL.
+ */
+void tls_server_share_tickets(struct tls_server *server, struct ticket_ring *ring);
 
 /* Who a certificate is for and from, and when it is valid. */
 struct tls_certificate {

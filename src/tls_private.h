@@ -48,7 +48,8 @@ struct tls_server {
     struct tls_identity *others;
     bool strict_sni;
     struct texts client_names;
-    struct tls_bytes alpn; /* as on the wire (RFC 7301, 3.1) */
+    struct tls_bytes alpn;       /* as on the wire (RFC 7301, 3.1) */
+    struct ticket_ring *tickets; /* whose keys its tickets are made by; NULL = OpenSSL's own */
 };
 
 /* Where the private keys are to be had. */
@@ -90,6 +91,18 @@ void tls_verify_set_up(SSL_CTX *ctx, const struct tls_params *params, struct fau
  * whatever kind, its common name (RFC 6125, 6.4).
  */
 bool tls_verify_name(const struct texts *patterns, X509 *certificate);
+
+/* ---- which sessions resume ---- */
+
+/* Set up tickets and their keys, and report what is wrong with the file of these. */
+void tls_set_up_tickets(struct tls_server *server, const struct tls_params *params,
+                        struct faults *faults);
+
+/*
+ * Set where tickets count, once certificates and whatever clients are verified by are loaded.
+ * Returns false when OpenSSL cannot.
+ */
+bool tls_set_session_context(struct tls_server *server, const struct tls_params *params);
 
 /* ---- both sides ---- */
 

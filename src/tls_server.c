@@ -1,6 +1,8 @@
 /* tls_server.c - the server's contexts. */
 #include "tls_private.h"
 
+#include "tickets.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -41,19 +43,6 @@ static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, str
         fault(faults, "tls.groups", "\"%s\": %s", params->groups,
               ossl_reason("not a list of groups"));
     ERR_clear_error();
-}
-
-/* Tickets carry the whole session, so no child needs the memory of another. */
-static void set_up_tickets(SSL_CTX *ctx, const struct tls_params *params)
-{
-    static const unsigned char name[] = "echod";
-
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_session_id_context(ctx, name, sizeof(name) - 1);
-    SSL_CTX_set_timeout(ctx, (long)(params->ticket_usec / USEC_PER_SEC));
-    SSL_CTX_set_num_tickets(ctx, (size_t)params->tickets);
-    if (params->tickets == 0)
-        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 }
 
 /* ---- what the client asks for ---- */
@@ -196,12 +185,14 @@ int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
     server->strict_sni = params->strict_sni;
     server->client_names = params->client_names;
     choose_algorithms(server->ctx, params, faults);
-    set_up_tickets(server->ctx, params);
     load_own(server, params, &keys, faults);
     load_others(server, params, &keys, faults);
     tls_verify_set_up(server->ctx, params, faults);
+    tls_set_up_tickets(server, params, faults);
     offer_alpn(server, &params->alpn, faults);
     answer_client(server);
+    if (faults->count == before && !tls_set_session_context(server, params))
+        fault(faults, "tls.enabled", "cannot set up TLS: %s", ossl_reason("unknown error"));
     if (faults->count != before) {
         tls_server_free(server);
         return -1;
@@ -215,6 +206,7 @@ void tls_server_free(struct tls_server *server)
     if (!server)
         return;
     SSL_CTX_free(server->ctx);
+    ticket_ring_unref(server->tickets);
     tls_identity_free(&server->own);
     for (size_t i = 0; i < server->n_others; i++)
         tls_identity_free(&server->others[i]);

@@ -8,7 +8,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 rows=(
     "err lists deadline addr notify frame hist sniff memory"
     "log resolve holder payload url network proxy user ossl seal"
-    "record admit keeper"
+    "record admit keeper tickets"
     "board stream"
     "clients echo tls listen exchange"
     "server session dial"
@@ -18,7 +18,7 @@ rows=(
 )
 # header=modules that may include it
 fences=(
-    "openssl/=tls keeper ossl"
+    "openssl/=tls keeper ossl tickets"
     "seccomp.h=seal"
     "libconfig.h=settings"
     "systemd/=listen server"

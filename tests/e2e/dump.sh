@@ -66,6 +66,7 @@ shows '# certificate = ;'
 odd='"quoted" back\slash, blank, Ünï.pem'
 cp "$PKI/server-rsa.crt" "crt $odd"
 cp "$PKI/server-rsa.key" "key $odd"
+head -c 80 /dev/urandom >"tickets $odd"
 round_trip <<'CONF'
 max_clients = 65536;
 drain_timeout = 0.5; user = "nobody"; group = "nogroup";
@@ -84,6 +85,7 @@ tls = {
     ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";
     ciphersuites = "TLS_AES_128_GCM_SHA256"; groups = "P-256:X25519";
     tickets = 16; ticket_lifetime = 604800; key_isolation = false;
+    ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";
 };
 CONF
 for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
@@ -99,11 +101,12 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'key = "key \"quoted\" back\\slash, blank, Ünï.pem";' 'min_version = "TLSv1";' \
     'max_version = "TLSv1.3";' 'ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";' \
     'ciphersuites = "TLS_AES_128_GCM_SHA256";' 'groups = "P-256:X25519";' 'tickets = 16;' \
+    'ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 38 settings, and log, tls and listeners
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 41 ] ||
+# 39 settings, and log, tls and listeners
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 42 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- a test in a process of its own ---- */
@@ -94,6 +95,39 @@ static unsigned count_descriptors(void)
         n++;
     closedir(dir);
     return n;
+}
+
+/* ---- the alarm ---- */
+
+static void alarm_comes_when_it_is_due(void)
+{
+    struct server *server = opened();
+    uint64_t due = now_usec() + 50 * USEC_PER_MSEC;
+
+    server_set_alarm(server, DEADLINE_NEVER);
+    server_set_alarm(server, due + 3600 * USEC_PER_SEC);
+    server_set_alarm(server, due); /* in place of the others */
+    CHECK(run(server) == SERVER_ALARM);
+    CHECK(now_usec() >= due);
+    server_set_alarm(server, due); /* over already */
+    CHECK(run(server) == SERVER_ALARM);
+    server_close(server);
+}
+
+/* The signal comes after the moment of an alarm that was called off, or has come. */
+static void alarm_comes_once_at_most(void)
+{
+    struct server *server = opened();
+    const struct timespec pause = {.tv_nsec = 50000000};
+
+    server_set_alarm(server, now_usec());
+    CHECK(run(server) == SERVER_ALARM);
+    server_set_alarm(server, now_usec() + 10 * USEC_PER_MSEC);
+    server_set_alarm(server, DEADLINE_NEVER);
+    nanosleep(&pause, NULL);
+    CHECK(kill(getpid(), SIGTERM) == 0);
+    CHECK(run(server) == SERVER_STOP);
+    server_close(server);
 }
 
 /* ---- helpers ---- */
@@ -399,6 +433,8 @@ static void refused_single_client_ends_the_server(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_PROCESS(alarm_comes_when_it_is_due),
+        IN_PROCESS(alarm_comes_once_at_most),
         IN_PROCESS(helper_that_exits_is_told),
         IN_PROCESS(helper_that_is_killed_is_told),
         IN_PROCESS(each_helper_is_told_once),

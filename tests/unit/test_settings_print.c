@@ -137,7 +137,7 @@ static void what_is_printed_loads_again(void **state)
         "tls = { enabled = true; certificate = \"c\"; key = \"k\";\n"
         "    min_version = \"TLSv1\"; max_version = \"TLSv1.1\";\n"
         "    ciphers = \"ALL\"; ciphersuites = \"s\"; groups = \"g\";\n"
-        "    tickets = 0; ticket_lifetime = 1.5;\n"
+        "    tickets = 0; ticket_keys = \"t\"; ticket_lifetime = 1.5;\n"
         "    sni = ( { names = [ \"a\", \"*.b\" ]; certificate = \"c\\\"\"; key = \"k\"; },\n"
         "            { names = \"c\"; certificate = \"c\"; key = \"k\";\n"
         "              ocsp_response = \"o\"; } ); strict_sni = true;\n"

@@ -1,0 +1,104 @@
+/* service_announce.c - what a generation of the service has to say of itself in the log. */
+#include "service_private.h"
+
+#include "keeper.h"
+#include "log.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPIRY_WARNING_SEC (14 * 86400)
+
+bool service_judge_validity(const struct tls_certificate *certificate, char *text)
+{
+    time_t now = time(NULL);
+    const char *words = now > certificate->not_after    ? "has expired on"
+                        : now < certificate->not_before ? "is not valid yet, but until"
+                        : certificate->not_after - now < EXPIRY_WARNING_SEC ? "expires soon, on"
+                                                                            : NULL;
+    char until[32];
+    struct tm tm;
+
+    gmtime_r(&certificate->not_after, &tm);
+    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
+    snprintf(text, VALIDITY_MAX, "%s %s", words ? words : "is valid until", until);
+    return !words;
+}
+
+static void announce_socket(const struct service *service, const struct listen_socket *socket)
+{
+    char text[ADDR_TEXT_MAX];
+
+    addr_format(&socket->addr, text);
+    if (socket->listener == LISTEN_UNUSED)
+        log_warning("the passed socket %s (%s) belongs to no listener of the settings", text,
+                    socket->name);
+    else
+        log_info("%s: listening on %s%s%s", service->listen[socket->listener].name, text,
+                 service->sessions[socket->listener].tls ? ", TLS" : "",
+                 socket->passed ? ", passed by the service manager" : "");
+}
+
+/* A path of NULL is no file. */
+static void warn_of_readable(const char *name, const char *what, const char *path)
+{
+    struct stat st;
+
+    if (path && stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+        log_warning("%s: every user can read the %s %s", name, what, path);
+}
+
+static void warn_of_key(const struct service *service, const char *name, const char *key)
+{
+    warn_of_readable(name, "private key", key);
+    if (service->keeper && !keeper_can_reload(service->keeper, key))
+        log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
+                    "trouble of the key keeper ends the service",
+                    name, key);
+}
+
+static void announce_certificate(const char *name, const struct tls_certificate *certificate)
+{
+    char text[VALIDITY_MAX];
+
+    if (service_judge_validity(certificate, text))
+        log_info("%s: certificate %s %s", name, certificate->subject, text);
+    else
+        log_warning("%s: certificate %s %s", name, certificate->subject, text);
+}
+
+static void announce_tls(const struct service *service, size_t listener)
+{
+    const struct tls_params *params = &service->settings->listeners[listener].tls;
+    const struct tls_server *server = service->sessions[listener].tls;
+    const char *name = service->listen[listener].name;
+    struct tls_certificate certificate;
+
+    for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
+        announce_certificate(name, &certificate);
+    warn_of_readable(name, "ticket keys", params->ticket_keys);
+    warn_of_key(service, name, params->key);
+    for (size_t i = 0; i < params->sni.n; i++)
+        warn_of_key(service, name, tls_sni(params, i)->key);
+}
+
+/* Only root becomes somebody else, and only at the start. */
+static void warn_of_other_user(const struct service *service)
+{
+    if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)
+        log_warning("user = %s has no effect: this process is that of the user %u",
+                    service->settings->user, (unsigned)geteuid());
+}
+
+void service_announce(const struct service *service)
+{
+    warn_of_other_user(service);
+    for (size_t i = 0; i < service->sockets.n; i++)
+        announce_socket(service, &service->sockets.sockets[i]);
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        if (service->sessions[i].tls)
+            announce_tls(service, i);
+    }
+}

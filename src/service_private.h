@@ -1,0 +1,17 @@
+/*
+ * service_private.h - what the parts of service.h share. Private to them.
+ */
+#ifndef ECHOD_SERVICE_PRIVATE_H
+#define ECHOD_SERVICE_PRIVATE_H
+
+#include "service.h"
+
+#define VALIDITY_MAX 64
+
+/*
+ * Say how long a certificate is valid, in a text of VALIDITY_MAX bytes. Returns false where that is
+ * worth a warning: it has expired, soon will, or is not valid yet.
+ */
+bool service_judge_validity(const struct tls_certificate *certificate, char *ret_text);
+
+#endif
