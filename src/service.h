@@ -19,6 +19,7 @@ struct service {
     struct keeper *keeper;           /* of the private keys; NULL where no listener wants it */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
+    struct admit_rules *rules;       /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
     struct user user;                /* of the settings, where they name one */
     bool has_user;                   /* and root has yet to become it */

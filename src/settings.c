@@ -277,6 +277,11 @@ static bool is_sound(const struct settings *settings, size_t listener, const cha
            !is_wrong(source, find_given(source, listener, name));
 }
 
+static bool is_path(const char *host)
+{
+    return strncmp(host, "unix:", 5) == 0;
+}
+
 static void check_is_given(const struct settings *settings, size_t i, const char *name,
                            const char *value, struct faults *faults)
 {
@@ -362,6 +367,18 @@ static void check_tls(const struct settings *settings, size_t i, struct faults *
                  "tls.max_version", "is older than tls.min_version");
 }
 
+/* Peers over a path need no network to be trusted. */
+static void check_proxy(const struct settings *settings, size_t i, struct faults *faults)
+{
+    const struct listener_settings *listener = &settings->listeners[i];
+    char where[WHERE_LIMIT];
+
+    if (listener->proxy.mode != PREFACE_OFF && listener->proxy.trusted.n == 0 &&
+        !is_path(listener->listen.host) && is_sound(settings, i, "proxy_trusted"))
+        fault_at(faults, settings_where(settings, i, "proxy_protocol", where, sizeof(where)),
+                 "proxy_trusted", "is empty, and proxy_protocol is not off: nobody could send one");
+}
+
 static bool same_name(const struct settings *settings, size_t i, size_t j)
 {
     return strcmp(settings->listeners[i].listen.name, settings->listeners[j].listen.name) == 0 &&
@@ -372,12 +389,12 @@ static bool same_socket(const struct settings *settings, size_t i, size_t j)
 {
     const struct listen_params *a = &settings->listeners[i].listen;
     const struct listen_params *b = &settings->listeners[j].listen;
-    bool is_unix = strncmp(a->host, "unix:", 5) == 0;
     bool sound = is_sound(settings, i, "host") && is_sound(settings, j, "host") &&
                  is_sound(settings, i, "port") && is_sound(settings, j, "port");
 
     return sound && strcmp(a->host, b->host) == 0 &&
-           (is_unix || (a->port == b->port && a->port != 0)) && !(a->reuse_port && b->reuse_port);
+           (is_path(a->host) || (a->port == b->port && a->port != 0)) &&
+           !(a->reuse_port && b->reuse_port);
 }
 
 static void check_against_others(const struct settings *settings, size_t i, struct faults *faults)
@@ -401,6 +418,7 @@ static void check_contradictions(const struct settings *settings, struct faults 
 {
     for (size_t i = 0; i < settings->n_listeners; i++) {
         check_tls(settings, i, faults);
+        check_proxy(settings, i, faults);
         check_against_others(settings, i, faults);
     }
 }

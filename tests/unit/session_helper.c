@@ -47,7 +47,11 @@ static SSL_CTX *client_ctx;
 /* Serve in this process; the descriptor is closed when it is over. */
 static _Noreturn void serve(int fd, const struct session_params *params, struct record *record)
 {
-    session_run(fd, params, record);
+    struct addr peer;
+
+    if (addr_peer(fd, &peer) < 0)
+        _exit(2);
+    session_run(fd, &peer, params, record);
     _exit(fcntl(fd, F_GETFD) == -1 ? 0 : 1);
 }
 
