@@ -104,8 +104,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 40 settings, and log, tls and listeners
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 43 ] ||
+# 46 settings, and log, tls and listeners
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 49 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none
