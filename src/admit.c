@@ -275,13 +275,24 @@ static bool take_token(struct source *source, uint64_t rate, uint64_t now_usec)
     return true;
 }
 
+enum admit_rule admit_ask_lists(const struct admit_rules *rules, const struct addr *addr)
+{
+    if (addr->sa.sa_family == AF_UNIX)
+        return ADMIT_OK;
+    if (networks_contain(&rules->deny, addr))
+        return ADMIT_DENY;
+    if (rules->allow.n > 0 && !networks_contain(&rules->allow, addr))
+        return ADMIT_ALLOW;
+    return ADMIT_OK;
+}
+
 static enum admit_rule judge(const struct admit_rules *rules, const struct addr *peer,
                              struct source *source, uint64_t now_usec)
 {
-    if (networks_contain(&rules->deny, peer))
-        return ADMIT_DENY;
-    if (rules->allow.n > 0 && !networks_contain(&rules->allow, peer))
-        return ADMIT_ALLOW;
+    enum admit_rule rule = admit_ask_lists(rules, peer);
+
+    if (rule != ADMIT_OK || networks_contain(&rules->proxies, peer))
+        return rule;
     if (rules->max_clients_per_source > 0 &&
         source->clients >= (unsigned)rules->max_clients_per_source)
         return ADMIT_SOURCE;

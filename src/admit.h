@@ -22,13 +22,14 @@
 /* Clients that may be inside at a time: as many as the board has slots for. */
 #define ADMIT_CLIENTS 65536
 
-/* What holds for one listener. Limits of 0 are none. */
+/* What holds for one listener. Limits of 0 are none. The lists are borrowed. */
 struct admit_rules {
     struct networks allow, deny; /* deny wins; an allow list that is not empty refuses all others */
     int max_clients_per_source;
-    int source_prefix_v4; /* bits, 1 to 32 */
-    int source_prefix_v6; /* bits, 1 to 128 */
-    int rate_per_source;  /* so many at once, then so many a second; refused ones do not count */
+    int source_prefix_v4;    /* bits, 1 to 32 */
+    int source_prefix_v6;    /* bits, 1 to 128 */
+    int rate_per_source;     /* so many at once, then so many a second; refused ones do not count */
+    struct networks proxies; /* no limit holds for them, since many clients come through each */
 };
 
 /* The rule that refuses a client, in the order in which they are asked. */
@@ -76,6 +77,12 @@ int admit_listener(struct admit *admit, const char *name);
  */
 enum admit_rule admit_enter(struct admit *admit, int listener, const struct admit_rules *rules,
                             const struct addr *peer, uint64_t now_usec, unsigned *ret_source);
+
+/*
+ * What the lists alone say of an address, as of one that a proxy names: ADMIT_OK, ADMIT_DENY or
+ * ADMIT_ALLOW. Nothing is counted.
+ */
+enum admit_rule admit_ask_lists(const struct admit_rules *rules, const struct addr *addr);
 
 /* A client that entered has left, whatever the rules are by now, and over AF_UNIX too. */
 void admit_leave(struct admit *admit, unsigned source);

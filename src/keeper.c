@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define LOAD_USEC (10 * USEC_PER_SEC) /* to read the files; they may lie far away */
-#define STOP_USEC (5 * USEC_PER_SEC)
+#define STOP_USEC (10 * USEC_PER_SEC)
 #define SHORT_LIFE_USEC USEC_PER_SEC /* who dies so young... */
 #define SHORT_LIVES_MAX 30           /* ...so often in a row will always do */
 

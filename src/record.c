@@ -25,7 +25,7 @@ static const struct {
     [END_RESET] = {"reset", LOG_INFO, "3d3ba18ef3a2491c82eca09e6353d8ad", "broke the connection"},
     [END_IDLE] = {"idle", LOG_INFO, "9c7033a4c2ca49928fef6e821f25f045", "was idle for too long"},
     [END_HANDSHAKE_TIMEOUT] = {"handshake_timeout", LOG_INFO, "b8ef436e5d6543aeb4b297ea49fca967",
-                               "did not finish the TLS handshake in time"},
+                               "did not finish the handshake in time"},
     [END_SESSION_TIMEOUT] = {"session_timeout", LOG_INFO, "d58bb35cc3d5480d849512e29a06fb05",
                              "reached the end of its session time"},
     [END_MAX_BYTES] = {"max_bytes", LOG_INFO, "72f8e768e6a84794b29df4285050f6b3",
@@ -37,6 +37,8 @@ static const struct {
                          "showed no certificate that holds"},
     [END_WRONG_PROTOCOL] = {"wrong_protocol", LOG_INFO, "2e68c1a758aa43b9a8f453d0903e5d5c",
                             "did not speak TLS"},
+    [END_PROXY_ERROR] = {"proxy_error", LOG_INFO, "92cc5a45c1ff49a7a2de7a167bd9aba1",
+                         "failed in the PROXY protocol"},
     [END_DRAINED] = {"drained", LOG_NOTICE, "13b2ee5fdde4441b900e5c7eda2152b8",
                      "was cut when the drain ran out of time"},
     [END_REFUSED] = {"refused", LOG_NOTICE, "1f60d3ca4f2641b283e9a10a1315f6a0", "was refused"},
@@ -52,8 +54,32 @@ const char *end_name(int end)
     return kinds[known(end) ? end : END_CRASHED].name;
 }
 
+/* By its family, with room for every address of it; 0 for one that nobody comes from. */
+static socklen_t length_of(const struct addr *addr)
+{
+    switch (addr->sa.sa_family) {
+    case AF_INET:
+        return sizeof(addr->in);
+    case AF_INET6:
+        return sizeof(addr->in6);
+    case AF_UNIX:
+        return addr->len > sizeof(addr->un) ? sizeof(addr->un) : addr->len;
+    default:
+        return 0;
+    }
+}
+
+/* A zone, which no proxy can name, would have the parent ask the kernel for its name. */
+static void tame_client(struct addr *client)
+{
+    client->len = client->len > 0 ? length_of(client) : 0;
+    if (client->sa.sa_family == AF_INET6)
+        client->in6.sin6_scope_id = 0;
+}
+
 void record_tame(struct record *record)
 {
+    tame_client(&record->client);
     if (!known(record->end) || record->end >= END_DRAINED)
         record->end = END_CRASHED;
     record->tls.version[sizeof(record->tls.version) - 1] = '\0';
@@ -65,7 +91,7 @@ void record_tame(struct record *record)
     record->error[sizeof(record->error) - 1] = '\0';
 }
 
-#define FIELDS_MAX 20
+#define FIELDS_MAX 24
 #define NUMBER_MAX 24
 
 /* The fields of one record; those without a value are left out. */
@@ -131,15 +157,28 @@ void record_log_refused(const char *listener, const struct addr *peer, const cha
     log_event(level, message, fields.field, fields.n);
 }
 
+/* Where refused at the door there is another record: record_log_refused(). */
+static void add_rule(struct fields *fields, const struct record *record)
+{
+    if (record->end != END_REFUSED)
+        return;
+    add_text(fields, "ECHOD_RULE", "source");
+    add_text(fields, "ECHOD_COUNT", "1");
+}
+
 void record_log(const struct client *client, const struct record *record)
 {
-    char host[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX], message[512];
+    char host[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX], proxy[ADDR_TEXT_MAX], message[512];
+    const struct addr *peer = record->client.len > 0 ? &record->client : &client->peer;
     struct fields fields = {.n = 0};
     int level = kinds[record->end].level;
 
     if (!log_enabled(level))
         return;
-    add_common(&fields, record->end, client->listener, &client->peer, host);
+    add_common(&fields, record->end, client->listener, peer, host);
+    if (record->client.len > 0)
+        add_text(&fields, "ECHOD_PROXY", addr_format(&client->peer, proxy));
+    add_rule(&fields, record);
     add_number(&fields, "ECHOD_BYTES_IN", record->bytes_in);
     add_number(&fields, "ECHOD_BYTES_OUT", record->bytes_out);
     if (record->messages > 0)
@@ -148,7 +187,7 @@ void record_log(const struct client *client, const struct record *record)
     add_tls(&fields, &record->tls);
     add_text(&fields, "ECHOD_ERROR", record->error);
     snprintf(message, sizeof(message), "%s: client %s %s%s%s, %" PRIu64 " bytes echoed",
-             client->listener, addr_format(&client->peer, peer), kinds[record->end].sentence,
+             client->listener, addr_format(peer, name), kinds[record->end].sentence,
              record->error[0] ? ": " : "", record->error, record->bytes_out);
     log_event(level, message, fields.field, fields.n);
 }

@@ -17,17 +17,18 @@ enum end {
     END_PROBE,             /* the peer left without having sent a byte */
     END_RESET,             /* the connection broke: RST, timeout, unreachable */
     END_IDLE,              /* idle_timeout: nothing moved in either direction */
-    END_HANDSHAKE_TIMEOUT, /* the TLS handshake was not done in time */
+    END_HANDSHAKE_TIMEOUT, /* the PROXY header or the TLS handshake was not done in time */
     END_SESSION_TIMEOUT,   /* session_timeout */
     END_MAX_BYTES,         /* the peer sent more than max_bytes */
     END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
     END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
     END_CLIENT_CERT,       /* the peer showed no certificate, or one that does not hold */
     END_WRONG_PROTOCOL,    /* the peer spoke something else than TLS */
+    END_PROXY_ERROR,       /* the PROXY header was broken, missing or not the peer's to send */
+    END_REFUSED,           /* by a rule: at the door, or once a proxy had named it */
 
     /* what the parent alone says */
     END_DRAINED, /* cut when drain_timeout ran out on stop */
-    END_REFUSED, /* by a rule, before it had a process */
     END_COUNT
 };
 
@@ -49,7 +50,8 @@ struct record {
     uint64_t bytes_out;
     uint64_t messages; /* whole ones, where the framing has messages */
     struct tls_facts tls;
-    char error[160]; /* the reason in words, or what else is worth knowing; may be empty */
+    struct addr client; /* the address that a proxy names; of length 0 where none has named one */
+    char error[160];    /* the reason in words, or what else is worth knowing; may be empty */
 };
 
 #define LISTENER_NAME_MAX 64
@@ -68,16 +70,20 @@ const char *end_name(int end);
 
 /*
  * Make a record that a child wrote safe to read, whatever it wrote: every text ends inside its
- * array and `end` is one that a child may say.
+ * array, `end` is one that a child may say, and `client` is an address or none.
  */
 void record_tame(struct record *record);
 
-/* Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. */
+/*
+ * Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. Where a
+ * proxy has named the client, it is that one who is told, and the peer as ECHOD_PROXY; END_REFUSED
+ * is then by the rule "source".
+ */
 void record_log(const struct client *client, const struct record *record);
 
 /*
- * Log one record of END_REFUSED, as ECHOD_RULE the rule that did it. It stands for `count` clients
- * of one source, of which `peer` came last.
+ * Log one record of END_REFUSED, of who was refused at the door, as ECHOD_RULE the rule that did
+ * it. It stands for `count` clients of one source, of which `peer` came last.
  */
 void record_log_refused(const char *listener, const struct addr *peer, const char *rule,
                         unsigned long count);

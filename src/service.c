@@ -147,8 +147,13 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
 
     service->listen[i] = settings->listen;
     service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
+    service->rules[i] = settings->admit;
+    if (settings->proxy.mode != PREFACE_OFF)
+        service->rules[i].proxies = settings->proxy.trusted;
     service->sessions[i] = (struct session_params){
         .keeper = has_tls(settings) && settings->tls.key_isolation ? service->keeper : NULL,
+        .preface = settings->proxy,
+        .rules = &service->rules[i],
         .handshake_usec = settings->handshake_timeout_usec,
         .idle_usec = settings->idle_timeout_usec,
         .session_usec = settings->session_timeout_usec,
@@ -163,6 +168,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
 static struct service *build(const char *path, const char *const *overrides, struct faults *faults)
 {
     struct service *service = calloc(1, sizeof(*service));
+    bool whole;
     size_t n;
 
     if (!service || settings_load(path, overrides, faults, &service->settings) < 0) {
@@ -175,9 +181,11 @@ static struct service *build(const char *path, const char *const *overrides, str
     make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
-    if (n > 0 && (!service->sessions || !service->listen))
+    service->rules = calloc(n, sizeof(*service->rules));
+    whole = service->sessions && service->listen && service->rules;
+    if (n > 0 && !whole)
         fail(service, path, faults, strerror(ENOMEM));
-    for (size_t i = 0; i < n && service->sessions && service->listen; i++)
+    for (size_t i = 0; i < n && whole; i++)
         build_listener(service, i, faults);
     return service;
 }
@@ -274,7 +282,7 @@ static struct server_listener listener_of(const struct service *service, size_t 
     return (struct server_listener){
         .fd = fd,
         .name = service->listen[i].name,
-        .rules = &service->settings->listeners[i].admit,
+        .rules = &service->rules[i],
         .arg = &service->sessions[i],
     };
 }
@@ -380,6 +388,7 @@ void service_free(struct service *service)
     keeper_stop(service->keeper);
     free(service->sessions);
     free(service->listen);
+    free(service->rules);
     settings_free(service->settings);
     free(service);
 }

@@ -20,6 +20,7 @@ struct service {
     struct ticket_ring *tickets;     /* of all listeners that have no file; NULL where none is */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
+    struct admit_rules *rules;       /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
     struct user user;                /* of the settings, where they name one */
     bool has_user;                   /* and root has yet to become it */

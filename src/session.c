@@ -1,6 +1,7 @@
 /* session.c - one client from start to end. */
 #include "session.h"
 
+#include "admit.h"
 #include "echo.h"
 #include "keeper.h"
 #include "seal.h"
@@ -89,33 +90,80 @@ static bool is_settled(enum end end, const struct record *record)
     return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
 }
 
-static enum end begin_tls(struct stream *stream, const struct session_params *params,
-                          deadline_t session, struct record *record)
+static deadline_t sooner(uint64_t usec, deadline_t session)
 {
-    deadline_t deadline = deadline_in(params->handshake_usec);
-    enum end end;
+    deadline_t deadline = deadline_in(usec);
 
-    if (session < deadline)
-        deadline = session;
-    end = check_protocol(stream, deadline);
+    return deadline < session ? deadline : session;
+}
+
+/* The lists say of whom a proxy names what they say of who comes by himself. */
+static enum end check_named(struct stream *stream, const struct session_params *params,
+                            const struct addr *client)
+{
+    enum admit_rule rule = client->len > 0 ? admit_ask_lists(params->rules, client) : ADMIT_OK;
+
+    if (rule == ADMIT_OK)
+        return END_CLOSED;
+    snprintf(stream->error, sizeof(stream->error), "%s keeps out whom the proxy names",
+             admit_rule_name(rule));
+    return END_REFUSED;
+}
+
+static enum end begin_preface(struct stream *stream, const struct addr *peer,
+                              const struct session_params *params, deadline_t deadline,
+                              struct record *record)
+{
+    enum end end = preface_read(stream, &params->preface, peer, deadline, &record->client);
+
+    return end == END_CLOSED ? check_named(stream, params, &record->client) : end;
+}
+
+static enum end begin_tls(struct stream *stream, const struct session_params *params,
+                          deadline_t deadline, struct record *record)
+{
+    enum end end = check_protocol(stream, deadline);
+
     if (end == END_CLOSED && tls_accept(stream, params->tls) < 0)
         end = END_TLS_ERROR;
     if (end == END_CLOSED)
         end = handshake(stream, deadline);
-    keeper_hang_up(); /* nothing is signed after this */
     if (end == END_CLOSED)
         tls_describe(stream, &record->tls);
-    return end == END_HANDSHAKE_TIMEOUT && deadline_passed(session) ? END_SESSION_TIMEOUT : end;
+    return end;
 }
 
-static enum end converse(struct stream *stream, const struct session_params *params,
-                         deadline_t session, struct record *record)
+/*
+ * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
+ * be as late as any byte may, since a client that may leave it out is silent until then.
+ */
+static enum end begin(struct stream *stream, const struct addr *peer,
+                      const struct session_params *params, deadline_t session,
+                      struct record *record)
+{
+    deadline_t deadline = sooner(params->handshake_usec, session);
+    deadline_t silence = params->handshake_usec ? deadline : sooner(params->idle_usec, session);
+    enum end end = begin_preface(stream, peer, params, silence, record);
+
+    if (end == END_HANDSHAKE_TIMEOUT && !params->handshake_usec)
+        end = END_IDLE;
+    if (end == END_CLOSED && params->tls)
+        end = begin_tls(stream, params, deadline, record);
+    keeper_hang_up(); /* nothing is signed after this */
+    if ((end == END_HANDSHAKE_TIMEOUT || end == END_IDLE) && deadline_passed(session))
+        end = END_SESSION_TIMEOUT;
+    return end;
+}
+
+static enum end converse(struct stream *stream, const struct addr *peer,
+                         const struct session_params *params, deadline_t session,
+                         struct record *record)
 {
     const struct echo_limits limits = {.idle_usec = params->idle_usec,
                                        .deadline = session,
                                        .max_bytes = params->max_bytes,
                                        .frame = params->frame};
-    enum end end = params->tls ? begin_tls(stream, params, session, record) : END_CLOSED;
+    enum end end = begin(stream, peer, params, session, record);
 
     return end == END_CLOSED ? echo_run(stream, &limits, record) : end;
 }
@@ -151,14 +199,15 @@ static bool peer_left(enum end end)
     return end == END_CLOSED || end == END_TRUNCATED || end == END_RESET || end == END_TLS_ERROR;
 }
 
-void session_run(int fd, const struct session_params *params, struct record *record)
+void session_run(int fd, const struct addr *peer, const struct session_params *params,
+                 struct record *record)
 {
     deadline_t session = deadline_in(params->session_usec);
     struct stream stream;
     enum end end;
 
     stream_open(&stream, fd);
-    end = converse(&stream, params, session, record);
+    end = converse(&stream, peer, params, session, record);
     end = end_stream(&stream, end, patience(params, session), session, record);
     record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
     if (stream.speaks_tls) /* which says more than a reset by a peer that got its hello back */
@@ -193,5 +242,5 @@ void session_serve(const struct client *client, int fd, const void *arg, struct 
         return;
     }
     keeper_use(kept[1] < 0 ? -1 : 1);
-    session_run(0, &params, record);
+    session_run(0, &client->peer, &params, record);
 }

@@ -6,10 +6,12 @@
 
 #include "clients.h"
 #include "frame.h"
+#include "preface.h"
 #include "record.h"
 
 #include <stdint.h>
 
+struct admit_rules;
 struct keeper;
 struct tls_server;
 
@@ -17,6 +19,8 @@ struct tls_server;
 struct session_params {
     struct tls_server *tls;      /* NULL for plaintext; borrowed */
     const struct keeper *keeper; /* who signs for `tls`; NULL: it has the key itself; borrowed */
+    struct preface_params preface;
+    const struct admit_rules *rules; /* for whom a proxy names; borrowed; NULL with PREFACE_OFF */
     uint64_t handshake_usec;
     uint64_t idle_usec;
     uint64_t session_usec;
@@ -26,9 +30,11 @@ struct session_params {
 
 /*
  * Serve the client on `fd`, a connected stream socket that is non-blocking; closes it. Blocks until
- * the client is served or a limit ends it, and fills in the record, which the caller zeroed.
+ * the client is served or a limit ends it, and fills in the record, which the caller zeroed. `peer`
+ * is where the socket's other end is; NULL will do with PREFACE_OFF.
  */
-void session_run(int fd, const struct session_params *params, struct record *record);
+void session_run(int fd, const struct addr *peer, const struct session_params *params,
+                 struct record *record);
 
 /*
  * The whole life of a client's process: connect to the keeper, seal the process, run the session.

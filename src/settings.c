@@ -1,6 +1,7 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings.h"
 
+#include "settings_check.h"
 #include "settings_override.h"
 #include "settings_text.h"
 #include "settings_value.h"
@@ -8,8 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WHERE_LIMIT 4200
 
 /* The parsed file: texts point into it, and it knows the line of each setting. */
 struct settings_source {
@@ -258,7 +257,7 @@ static size_t count_listeners(const struct settings_source *source, struct fault
     return 0;
 }
 
-/* ---- contradictions between settings ---- */
+/* ---- what contradictions are looked for in ---- */
 
 static bool is_wrong(const struct settings_source *source, const config_setting_t *value)
 {
@@ -268,8 +267,7 @@ static bool is_wrong(const struct settings_source *source, const config_setting_
     return false;
 }
 
-/* Whether the value in force is the one that was wanted, given or by default. */
-static bool is_sound(const struct settings *settings, size_t listener, const char *name)
+bool settings_is_sound(const struct settings *settings, size_t listener, const char *name)
 {
     const struct settings_source *source = settings->source;
 
@@ -277,132 +275,11 @@ static bool is_sound(const struct settings *settings, size_t listener, const cha
            !is_wrong(source, find_given(source, listener, name));
 }
 
-static void check_is_given(const struct settings *settings, size_t i, const char *name,
-                           const char *value, struct faults *faults)
+bool settings_is_given(const struct settings *settings, size_t listener, const char *name)
 {
-    char where[WHERE_LIMIT];
+    const struct settings_source *source = settings->source;
 
-    if (!value && is_sound(settings, i, name))
-        fault_at(faults, settings_where(settings, i, "tls.enabled", where, sizeof(where)), name,
-                 "is missing, and TLS is enabled");
-}
-
-static void check_sni_element(const struct settings *settings, size_t i, size_t element,
-                              const char *name, bool given, struct faults *faults)
-{
-    char where[WHERE_LIMIT], full[NAME_LIMIT];
-
-    snprintf(full, sizeof(full), "tls.sni.[%zu].%s", element, name);
-    if (given || !is_sound(settings, i, full))
-        return;
-    snprintf(full, sizeof(full), "tls.sni.[%zu]", element);
-    if (is_sound(settings, i, full))
-        fault_at(faults, settings_where(settings, i, full, where, sizeof(where)), "tls.sni",
-                 "%s is missing", name);
-}
-
-static void check_sni(const struct settings *settings, size_t i, struct faults *faults)
-{
-    const struct tls_params *tls = &settings->listeners[i].tls;
-
-    for (size_t k = 0; k < tls->sni.n; k++) {
-        const struct tls_sni_params *sni = tls_sni(tls, k);
-
-        check_sni_element(settings, i, k, "names", sni->names.n > 0, faults);
-        check_sni_element(settings, i, k, "certificate", sni->certificate != NULL, faults);
-        check_sni_element(settings, i, k, "key", sni->key != NULL, faults);
-    }
-}
-
-/* Whoever names the issuers of clients and leaves it at that would think that clients are checked.
- */
-static void check_is_used(const struct settings *settings, size_t i, const char *name, bool given,
-                          struct faults *faults)
-{
-    char where[WHERE_LIMIT];
-
-    if (given &&
-        find_given(settings->source, i, "tls.verify_client") == listener_group(settings->source, i))
-        fault_at(faults, settings_where(settings, i, name, where, sizeof(where)), name,
-                 "has no effect: tls.verify_client is not set");
-}
-
-static void check_client_certificates(const struct settings *settings, size_t i,
-                                      struct faults *faults)
-{
-    const struct listener_settings *listener = &settings->listeners[i];
-    const struct tls_params *tls = &listener->tls;
-    char where[WHERE_LIMIT];
-
-    if (listener->tls_enabled && tls->verify_client != TLS_VERIFY_NONE && !tls->client_ca &&
-        is_sound(settings, i, "tls.client_ca"))
-        fault_at(faults, settings_where(settings, i, "tls.verify_client", where, sizeof(where)),
-                 "tls.client_ca", "is missing, and tls.verify_client wants certificates");
-    check_is_used(settings, i, "tls.client_ca", tls->client_ca != NULL, faults);
-    check_is_used(settings, i, "tls.crl", tls->crl != NULL, faults);
-    check_is_used(settings, i, "tls.client_names", tls->client_names.n > 0, faults);
-}
-
-static void check_tls(const struct settings *settings, size_t i, struct faults *faults)
-{
-    const struct listener_settings *listener = &settings->listeners[i];
-    const struct tls_params *tls = &listener->tls;
-    char where[WHERE_LIMIT];
-
-    if (listener->tls_enabled) {
-        check_is_given(settings, i, "tls.certificate", tls->certificate, faults);
-        check_is_given(settings, i, "tls.key", tls->key, faults);
-    }
-    check_sni(settings, i, faults);
-    check_client_certificates(settings, i, faults);
-    if (is_sound(settings, i, "tls.min_version") && is_sound(settings, i, "tls.max_version") &&
-        tls->max_version != TLS_NEWEST &&
-        (tls->min_version == TLS_NEWEST || tls->min_version > tls->max_version))
-        fault_at(faults, settings_where(settings, i, "tls.max_version", where, sizeof(where)),
-                 "tls.max_version", "is older than tls.min_version");
-}
-
-static bool same_name(const struct settings *settings, size_t i, size_t j)
-{
-    return strcmp(settings->listeners[i].listen.name, settings->listeners[j].listen.name) == 0 &&
-           is_sound(settings, i, "name") && is_sound(settings, j, "name");
-}
-
-static bool same_socket(const struct settings *settings, size_t i, size_t j)
-{
-    const struct listen_params *a = &settings->listeners[i].listen;
-    const struct listen_params *b = &settings->listeners[j].listen;
-    bool is_unix = strncmp(a->host, "unix:", 5) == 0;
-    bool sound = is_sound(settings, i, "host") && is_sound(settings, j, "host") &&
-                 is_sound(settings, i, "port") && is_sound(settings, j, "port");
-
-    return sound && strcmp(a->host, b->host) == 0 &&
-           (is_unix || (a->port == b->port && a->port != 0)) && !(a->reuse_port && b->reuse_port);
-}
-
-static void check_against_others(const struct settings *settings, size_t i, struct faults *faults)
-{
-    char where[WHERE_LIMIT], other[WHERE_LIMIT];
-
-    for (size_t j = 0; j < i; j++) {
-        if (same_name(settings, i, j))
-            fault_at(faults, settings_where(settings, i, "name", where, sizeof(where)), "name",
-                     "\"%s\" is the name of the listener at %s as well; give each its own",
-                     settings->listeners[i].listen.name,
-                     settings_where(settings, j, "name", other, sizeof(other)));
-        if (same_socket(settings, i, j))
-            fault_at(faults, settings_where(settings, i, "port", where, sizeof(where)), "port",
-                     "the listener at %s has the same host and port",
-                     settings_where(settings, j, "port", other, sizeof(other)));
-    }
-}
-
-static void check_contradictions(const struct settings *settings, struct faults *faults)
-{
-    for (size_t i = 0; i < settings->n_listeners; i++) {
-        check_tls(settings, i, faults);
-        check_against_others(settings, i, faults);
-    }
+    return find_given(source, listener, name) != listener_group(source, listener);
 }
 
 /* ---- the whole ---- */
@@ -471,7 +348,7 @@ int settings_load(const char *path, const char *const *overrides, struct faults 
     for (; *overrides; overrides++)
         settings_override(&settings->source->config, *overrides, faults);
     fill(settings, faults);
-    check_contradictions(settings, faults);
+    settings_check(settings, faults);
     *ret_settings = settings;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "frame.h"
 #include "listen.h"
 #include "log.h"
+#include "preface.h"
 #include "tls.h"
 
 #include <stdio.h>
@@ -25,7 +26,8 @@ struct listener_settings {
     uint64_t session_timeout_usec;
     int64_t max_bytes;
     struct frame_params frame;
-    struct admit_rules admit;
+    struct preface_params proxy;
+    struct admit_rules admit; /* but for its proxies, which follow from `proxy` */
     bool tls_enabled;
     struct tls_params tls;
 };

@@ -34,6 +34,13 @@ static const struct choice verify_modes[] = {
     {NULL, 0},
 };
 
+static const struct choice preface_modes[] = {
+    {"off", PREFACE_OFF},
+    {"optional", PREFACE_OPTIONAL},
+    {"required", PREFACE_REQUIRED},
+    {NULL, 0},
+};
+
 static const struct choice tls_versions[] = {
     {"TLSv1", TLS_V1_0},   {"TLSv1.1", TLS_V1_1},  {"TLSv1.2", TLS_V1_2},
     {"TLSv1.3", TLS_V1_3}, {"newest", TLS_NEWEST}, {NULL, 0},
@@ -129,14 +136,20 @@ static const struct setting listener_rows[] = {
              "What ends a message with framing = \"marker\"."),
     LISTENER("max_message", frame.max_message, "1048576", 1, FRAME_MESSAGE_MAX,
              "Bytes in one message, without its end or length; a longer one ends the session."),
-    LISTENER("handshake_timeout", handshake_timeout_usec, "10", 0, DAY,
-             "Seconds for the whole TLS handshake; 0 means no limit."),
+    LISTENER(
+        "handshake_timeout", handshake_timeout_usec, "10", 0, DAY,
+        "Seconds for all that comes before data, PROXY header and TLS handshake; 0 = no limit."),
     LISTENER("idle_timeout", idle_timeout_usec, "300", 0, DAY,
              "Seconds without a byte in either direction before a client is closed; 0 = never."),
     LISTENER("session_timeout", session_timeout_usec, "0", 0, 365.0 * DAY,
              "Seconds that a client may stay in all; 0 means no limit."),
     LISTENER("max_bytes", max_bytes, "0", 0, BYTES_LIMIT,
              "Bytes that a client may send; 0 means no limit."),
+    CHOICE(
+        struct listener_settings, "proxy_protocol", proxy.mode, "off", preface_modes,
+        "Headers that proxies send ahead, v1 or v2, to name the client: off, optional, required."),
+    LISTENER("proxy_trusted", proxy.trusted, "[]", 0, 0,
+             "Networks of the proxies that may send such a header; theirs alone are believed."),
     LISTENER(
         "allow", admit.allow, "[]", 0, 0,
         "Networks whose clients may enter, as [ \"192.0.2.0/24\", \"::1\" ]; empty means all."),

@@ -42,10 +42,38 @@ static enum stream_status receive(struct stream *stream, void *data, size_t size
     return STREAM_OK;
 }
 
+void stream_unread(struct stream *stream, const void *data, size_t n)
+{
+    memcpy(stream->unread, data, n);
+    stream->n_unread = n;
+}
+
+/* Returns how many there are. */
+static size_t copy_unread(const struct stream *stream, void *data, size_t size)
+{
+    size_t n = stream->n_unread < size ? stream->n_unread : size;
+
+    memcpy(data, stream->unread, n);
+    return n;
+}
+
+static enum stream_status read_again(struct stream *stream, void *data, size_t size, size_t *ret_n)
+{
+    size_t n = copy_unread(stream, data, size);
+
+    stream->n_unread -= n;
+    memmove(stream->unread, stream->unread + n, stream->n_unread);
+    *ret_n = n;
+    return STREAM_OK;
+}
+
 static enum stream_status plain_read(struct stream *stream, void *data, size_t size, size_t *ret_n)
 {
-    enum stream_status status = receive(stream, data, size, 0, ret_n);
+    enum stream_status status;
 
+    if (stream->n_unread > 0)
+        return read_again(stream, data, size, ret_n);
+    status = receive(stream, data, size, 0, ret_n);
     if (status == STREAM_OK && !stream->heard) {
         stream->heard = true;
         stream->speaks_tls = sniff(data, *ret_n) == SNIFF_TLS;
@@ -102,9 +130,18 @@ enum stream_status stream_handshake(struct stream *stream)
     return stream->ops->handshake(stream);
 }
 
+/* Bytes that were given back are there, whatever comes behind them. */
 enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *ret_n)
 {
-    return receive(stream, data, size, MSG_PEEK, ret_n);
+    size_t again = copy_unread(stream, data, size), n = 0;
+    enum stream_status status = STREAM_OK;
+
+    if (again < size)
+        status = receive(stream, (char *)data + again, size - again, MSG_PEEK, &n);
+    if (again == 0 && status != STREAM_OK)
+        return status;
+    *ret_n = again + n;
+    return STREAM_OK;
 }
 
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n)

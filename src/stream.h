@@ -25,6 +25,9 @@ enum stream_status {
 
 struct stream;
 
+/* The most bytes that stream_unread() takes. */
+#define STREAM_UNREAD_MAX 16
+
 /* What a kind of stream does; see the functions of the same names below. */
 struct stream_ops {
     enum stream_status (*handshake)(struct stream *stream);
@@ -44,6 +47,8 @@ struct stream {
     bool finished;   /* stream_finish() or stream_close() has sent FIN */
     size_t farewell; /* bytes of close_notify and FIN, which nobody need take */
     bool truncated;  /* the EOF came without the close_notify that TLS demands */
+    size_t n_unread; /* stream_unread(): so many bytes at the start of `unread` */
+    unsigned char unread[STREAM_UNREAD_MAX];
     enum end end;    /* after STREAM_FAILED: END_RESET or END_TLS_ERROR */
     char error[160]; /* after STREAM_FAILED: the reason in words */
 };
@@ -68,6 +73,12 @@ enum stream_status stream_peek(struct stream *stream, void *data, size_t size, s
 
 /* Read up to `size` bytes, at least one: *ret_n is set with STREAM_OK only. */
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *ret_n);
+
+/*
+ * Give back bytes that were read of a plain stream, all that have been and no more than
+ * STREAM_UNREAD_MAX: the next peek or read begins with them. TLS over the stream does not see them.
+ */
+void stream_unread(struct stream *stream, const void *data, size_t n);
 
 /*
  * Write up to `size` bytes: *ret_n is set with STREAM_OK only. After STREAM_WANT_* the next write

@@ -10,7 +10,7 @@ rows=(
     "log resolve holder payload url network proxy user ossl seal"
     "record admit keeper tickets"
     "board stream"
-    "clients echo tls listen exchange"
+    "clients echo tls listen exchange preface"
     "server session dial"
     "settings"
     "service"

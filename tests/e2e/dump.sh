@@ -76,6 +76,7 @@ reuse = false; reuse_port = true; nodelay = false; keepalive = 32767;
 handshake_timeout = 1.000001; idle_timeout = 0; session_timeout = 31536000; max_bytes = 1;
 allow = ( "127.0.0.0/8", "::1" ); deny = "::ffff:192.0.2.0/120"; max_clients_per_source = 0;
 source_prefix_v4 = 1; source_prefix_v6 = 128; rate_per_source = 1000000;
+proxy_protocol = "required"; proxy_trusted = [ "127.0.0.1", "fd00::/8" ];
 framing = "marker"; marker = "\r\n.\r\n"; max_message = 16777216;
 tls = {
     enabled = true;
@@ -95,7 +96,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'framing = "marker";' \
     'allow = [ "127.0.0.0/8", "::1/128" ];' 'deny = [ "192.0.2.0/24" ];' \
     'max_clients_per_source = 0;' 'source_prefix_v4 = 1;' 'source_prefix_v6 = 128;' \
-    'rate_per_source = 1000000;' \
+    'rate_per_source = 1000000;' 'proxy_protocol = "required";' \
+    'proxy_trusted = [ "127.0.0.1/32", "fd00::/8" ];' \
     'marker = "\x0d\n.\x0d\n";' 'max_message = 16777216;' 'enabled = true;' \
     'certificate = "crt \"quoted\" back\\slash, blank, Ünï.pem";' \
     'key = "key \"quoted\" back\\slash, blank, Ünï.pem";' 'min_version = "TLSv1";' \
@@ -105,8 +107,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 39 settings, and log, tls and listeners
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 42 ] ||
+# 47 settings, and log, tls and listeners
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 50 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none

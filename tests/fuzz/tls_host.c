@@ -140,7 +140,7 @@ void host_serve(enum host host, int fd, struct record *ret_record)
     params.tls = servers[host];
     host_seed(SERVER_SEED);
     *ret_record = (struct record){.end = END_CRASHED};
-    session_run(fd, &params, ret_record);
+    session_run(fd, NULL, &params, ret_record);
 }
 
 void host_connect(int ret_fds[2])

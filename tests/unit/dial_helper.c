@@ -72,7 +72,7 @@ static _Noreturn void serve(int listener, const struct tls_server *tls)
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0)
-            session_run(fd, &params, &record);
+            session_run(fd, NULL, &params, &record);
     }
 }
 

@@ -45,9 +45,10 @@ struct tls_server *server;
 static SSL_CTX *client_ctx;
 
 /* Serve in this process; the descriptor is closed when it is over. */
-static _Noreturn void serve(int fd, const struct session_params *params, struct record *record)
+static _Noreturn void serve(int fd, const struct addr *peer, const struct session_params *params,
+                            struct record *record)
 {
-    session_run(fd, params, record);
+    session_run(fd, peer, params, record);
     _exit(fcntl(fd, F_GETFD) == -1 ? 0 : 1);
 }
 
@@ -56,21 +57,23 @@ struct visitor begin(void **state, struct session_params params)
     const struct transport *transport = *state;
     struct visitor client = {.record = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE,
                                             MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
+    struct addr peer;
     int fds[2];
 
     transport->connect(fds);
+    assert_int_equal(addr_peer(fds[0], &peer), 0);
     client.fd = fds[1];
     client.pid = fork();
     if (client.pid == 0) {
         close(fds[1]);
         fcntl(fds[0], F_SETFL, O_NONBLOCK);
-        serve(fds[0], &params, client.record);
+        serve(fds[0], &peer, &params, client.record);
     }
     close(fds[0]);
     return client;
 }
 
-static void shake_hands(struct visitor *client)
+void shake_hands(struct visitor *client)
 {
     client->ssl = SSL_new(client_ctx);
     SSL_set_fd(client->ssl, client->fd);

@@ -41,6 +41,7 @@ extern struct tls_server *server;
 
 struct visitor begin(void **state, struct session_params params);
 struct visitor begin_tls(void **state, struct session_params params);
+void shake_hands(struct visitor *client); /* of TLS, where `begin` was given it */
 void leave(struct visitor *client);
 
 /* Wait until the session is over. Returns its record. */

@@ -250,6 +250,45 @@ static void a_sweep_gives_no_tokens_away(void **state)
 
 /* ---- the rest ---- */
 
+/* Many clients come through a proxy: no limit holds for it, but the lists do. */
+static void no_limit_holds_for_a_proxy(void **state)
+{
+    struct network proxies[] = {network("192.0.2.0/30"), network("2001:db8::1")};
+    struct network list[] = {network("192.0.2.3")};
+    struct admit_rules rules = no_limits;
+    const struct addr proxy = v4(0xc0000201), other = v4(0xc0000204), denied = v4(0xc0000203);
+
+    (void)state;
+    rules.max_clients_per_source = rules.rate_per_source = 1;
+    rules.proxies = (struct networks){2, proxies};
+    rules.deny = (struct networks){1, list};
+    for (int i = 0; i < 100; i++)
+        enter(&rules, &proxy);
+    assert_rule(&rules, &denied, ADMIT_DENY);
+    enter(&rules, &other);
+    assert_rule(&rules, &other, ADMIT_SOURCE);
+}
+
+/* Nothing is counted, so there is no limit to it. */
+static void lists_can_be_asked_alone(void **state)
+{
+    struct network denied[] = {network("192.0.2.1")}, allowed[] = {network("192.0.2.0/24")};
+    struct admit_rules rules = no_limits;
+    const struct addr one = v4(0xc0000201), two = v4(0xc0000202), far = v4(0x7f000001);
+    const struct addr path = {.len = sizeof(sa_family_t), .un.sun_family = AF_UNIX};
+
+    (void)state;
+    rules.max_clients_per_source = rules.rate_per_source = 1;
+    assert_int_equal(admit_ask_lists(&rules, &one), ADMIT_OK);
+    rules.deny = (struct networks){1, denied};
+    rules.allow = (struct networks){1, allowed};
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(admit_ask_lists(&rules, &two), ADMIT_OK);
+    assert_int_equal(admit_ask_lists(&rules, &one), ADMIT_DENY);
+    assert_int_equal(admit_ask_lists(&rules, &far), ADMIT_ALLOW);
+    assert_int_equal(admit_ask_lists(&rules, &path), ADMIT_OK);
+}
+
 static void rules_have_names(void **state)
 {
     (void)state;
@@ -281,6 +320,8 @@ int main(void)
         BOOK_TEST(the_refused_do_not_count),
         BOOK_TEST(the_refused_for_their_number_take_no_token),
         BOOK_TEST(a_sweep_gives_no_tokens_away),
+        BOOK_TEST(no_limit_holds_for_a_proxy),
+        BOOK_TEST(lists_can_be_asked_alone),
         BOOK_TEST(rules_have_names),
         cmocka_unit_test(nothing_can_be_closed),
     };

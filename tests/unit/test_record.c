@@ -125,8 +125,9 @@ static const struct {
     {END_TLS_ERROR, "tls_error", "6"},
     {END_CLIENT_CERT, "client_cert", "6"},
     {END_WRONG_PROTOCOL, "wrong_protocol", "6"},
-    {END_DRAINED, "drained", "5"},
+    {END_PROXY_ERROR, "proxy_error", "6"},
     {END_REFUSED, "refused", "5"},
+    {END_DRAINED, "drained", "5"},
 };
 
 static void every_end_has_its_word(void **state)
@@ -323,6 +324,40 @@ static void a_client_without_a_path_has_no_port(void **state)
     assert_field("MESSAGE", "local: client unix closed, 0 bytes echoed");
 }
 
+static struct record named(int end, const char *address, unsigned port)
+{
+    return (struct record){.end = end, .client = client_at(address, port).peer};
+}
+
+static void a_proxy_names_the_client(void **state)
+{
+    const struct client client = client_at("192.0.2.1", 40000);
+    const struct record record = named(END_CLOSED, "198.51.100.7", 1234);
+
+    (void)state;
+    record_log(&client, &record);
+    assert_field("ECHOD_CLIENT", "198.51.100.7");
+    assert_field("ECHOD_CLIENT_PORT", "1234");
+    assert_field("ECHOD_PROXY", "192.0.2.1:40000");
+    assert_field("MESSAGE", "echo: client 198.51.100.7:1234 closed, 0 bytes echoed");
+    assert_null(field("ECHOD_RULE"));
+    assert_int_equal(journal.n, 12);
+}
+
+static void who_is_refused_by_name_was_so_by_the_rule_source(void **state)
+{
+    const struct client client = client_at("192.0.2.1", 40000);
+    struct record record = named(END_REFUSED, "198.51.100.7", 1234);
+
+    (void)state;
+    record_log(&client, &record);
+    assert_field("ECHOD_END", "refused");
+    assert_field("ECHOD_CLIENT", "198.51.100.7");
+    assert_field("ECHOD_PROXY", "192.0.2.1:40000");
+    assert_field("ECHOD_RULE", "source");
+    assert_field("ECHOD_COUNT", "1");
+}
+
 static void the_message_is_a_sentence_with_the_reason(void **state)
 {
     const struct client client = client_at("192.0.2.1", 40000);
@@ -366,7 +401,7 @@ static void every_text_is_made_to_end(void **state)
 /* Also one that is for the parent to say. */
 static void an_end_out_of_range_is_a_crash(void **state)
 {
-    static const int wrong[] = {END_COUNT, -1, INT32_MAX, INT32_MIN, END_DRAINED, END_REFUSED};
+    static const int wrong[] = {END_COUNT, -1, INT32_MAX, INT32_MIN, END_DRAINED};
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -377,6 +412,39 @@ static void an_end_out_of_range_is_a_crash(void **state)
     }
 }
 
+static void an_address_of_no_family_is_none(void **state)
+{
+    struct record record = {.client = {.len = 16, .sa.sa_family = AF_PACKET}};
+
+    (void)state;
+    record_tame(&record);
+    assert_int_equal(record.client.len, 0);
+}
+
+/* Whatever the length says; and a zone is nothing that a proxy can name. */
+static void an_address_is_made_whole(void **state)
+{
+    static const struct {
+        sa_family_t family;
+        socklen_t length;
+    } wanted[] = {{AF_INET, sizeof(struct sockaddr_in)},
+                  {AF_INET6, sizeof(struct sockaddr_in6)},
+                  {AF_UNIX, sizeof(struct sockaddr_un)}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        struct record record = {.end = END_CLOSED};
+        char text[ADDR_TEXT_MAX];
+
+        memset(&record.client, 0xff, sizeof(record.client));
+        record.client.sa.sa_family = wanted[i].family;
+        record_tame(&record);
+        assert_int_equal(record.client.len, wanted[i].length);
+        assert_true(strlen(addr_format(&record.client, text)) < ADDR_TEXT_MAX);
+        assert_null(strchr(text, '%'));
+    }
+}
+
 static void a_right_record_stays_as_it_is(void **state)
 {
     struct record record = {.end = END_WRONG_PROTOCOL, .bytes_in = 1, .bytes_out = 2, .tls = facts};
@@ -384,6 +452,7 @@ static void a_right_record_stays_as_it_is(void **state)
 
     (void)state;
     strcpy(record.error, "the reason");
+    record.client = client_at("192.0.2.1", 7).peer;
     before = record;
     record_tame(&record);
     assert_memory_equal(&record, &before, sizeof(record));
@@ -424,9 +493,13 @@ int main(void)
         with_journal(what_tls_did_not_agree_on_is_left_out),
         with_journal(the_duration_runs_from_accept),
         with_journal(a_client_without_a_path_has_no_port),
+        with_journal(a_proxy_names_the_client),
+        with_journal(who_is_refused_by_name_was_so_by_the_rule_source),
         with_journal(the_message_is_a_sentence_with_the_reason),
         cmocka_unit_test(every_text_is_made_to_end),
         cmocka_unit_test(an_end_out_of_range_is_a_crash),
+        cmocka_unit_test(an_address_of_no_family_is_none),
+        cmocka_unit_test(an_address_is_made_whole),
         cmocka_unit_test(a_right_record_stays_as_it_is),
         with_journal(a_tamed_record_can_be_logged),
     };

@@ -134,6 +134,7 @@ static void what_is_printed_loads_again(void **state)
         "allow = [ \"0.0.0.0/0\", \"::ffff:10.0.0.0/104\" ]; deny = \"fe80::/10\";\n"
         "max_clients_per_source = 0; rate_per_source = 1000000;\n"
         "source_prefix_v4 = 1; source_prefix_v6 = 128;\n"
+        "proxy_protocol = \"optional\"; proxy_trusted = \"10.0.0.0/8\";\n"
         "tls = { enabled = true; certificate = \"c\"; key = \"k\";\n"
         "    min_version = \"TLSv1\"; max_version = \"TLSv1.1\";\n"
         "    ciphers = \"ALL\"; ciphersuites = \"s\"; groups = \"g\";\n"

@@ -310,6 +310,56 @@ static void unsent_is_what_the_peer_has_not_taken(void **state)
     close_pair(&pair);
 }
 
+/* What was given back comes first; a look at it takes nothing away. */
+static void bytes_given_back_come_again(void **state)
+{
+    struct pair pair = open_pair(state);
+    char data[8];
+    size_t n = 0;
+
+    peer_sends(&pair, "abcd");
+    await_input(&pair);
+    assert_int_equal(stream_read(&pair.stream, data, 3, &n), STREAM_OK);
+    stream_unread(&pair.stream, data, 3);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(stream_peek(&pair.stream, data, 2, &n), STREAM_OK);
+        assert_int_equal(n, 2);
+        assert_int_equal(stream_peek(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+        assert_int_equal(n, 4);
+        assert_memory_equal(data, "abcd", 4);
+    }
+    assert_int_equal(stream_read(&pair.stream, data, 2, &n), STREAM_OK);
+    assert_int_equal(n, 2);
+    assert_memory_equal(data, "ab", 2);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+    assert_int_equal(n, 1);
+    assert_memory_equal(data, "c", 1);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+    assert_memory_equal(data, "d", 1);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_WANT_READ);
+    assert_int_equal(stream_peek(&pair.stream, data, sizeof(data), &n), STREAM_WANT_READ);
+    close_pair(&pair);
+}
+
+static void bytes_given_back_come_before_the_eof(void **state)
+{
+    struct pair pair = open_pair(state);
+    char data[8];
+    size_t n = 0;
+
+    peer_sends(&pair, "ab");
+    shutdown(pair.peer, SHUT_WR);
+    await_input(&pair);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+    stream_unread(&pair.stream, data, n);
+    assert_int_equal(stream_peek(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(stream_read(&pair.stream, data, sizeof(data), &n), STREAM_EOF);
+    close_pair(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +367,8 @@ int main(void)
         OVER_BOTH(handshake_is_nothing),
         OVER_BOTH(silence_wants_to_read),
         OVER_BOTH(bytes_are_read_in_pieces),
+        OVER_BOTH(bytes_given_back_come_again),
+        OVER_BOTH(bytes_given_back_come_before_the_eof),
         OVER_BOTH(eof_comes_after_the_bytes),
         OVER_BOTH(eof_alone_is_not_heard),
         OVER_BOTH(full_pipe_wants_to_write),

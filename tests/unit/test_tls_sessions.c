@@ -38,7 +38,7 @@ static struct served fork_session(const struct tls_server *server)
     if (served.pid == 0) {
         close(fds[1]);
         fcntl(fds[0], F_SETFL, O_NONBLOCK);
-        session_run(fds[0], &params, served.record);
+        session_run(fds[0], NULL, &params, served.record);
         _exit(0);
     }
     close(fds[0]);

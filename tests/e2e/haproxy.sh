@@ -1,0 +1,183 @@
+#!/bin/bash
+# haproxy.sh - three daemons behind HAProxy, which names its clients to them in either version of the
+# PROXY protocol, in front of TLS too. One daemon after the other is taken out, drained and started
+# anew under load, and no request fails.
+. "$(dirname "$0")/lib.sh"
+need haproxy socat
+
+seconds=4
+sanitized && seconds=8
+from=127.0.9.1 # where the proxy comes from
+
+free_ports() { # N: so many that nobody listens on
+    python3 -c '
+import socket, sys
+socks = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in socks: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in socks])' "$1"
+}
+ways=(one two tls) # header of version 1; of version 2; of version 2, then TLS
+read -r -a ports <<<"$(free_ports 12)"
+backend() { echo "${ports[3 * $1 + $2]}"; } # DAEMON WAY
+front() { echo "${ports[9 + $1]}"; }        # WAY
+
+# ---- the daemons ----
+
+pids=() logs=()
+start_daemon() { # DAEMON
+    start_echod "proxy_protocol = \"required\"; proxy_trusted = [ \"$from\" ]; max_clients = 2000;
+        host = \"127.0.0.1\"; listeners = (
+            { name = \"one\"; port = $(backend "$1" 0); }, { name = \"two\"; port = $(backend "$1" 1); },
+            { name = \"tls\"; port = $(backend "$1" 2); $tls_on } );"
+    pids[$1]=$echod_pid
+    logs[$1]=$log
+}
+stop_daemon() { # DAEMON
+    echod_pid=${pids[$1]} log=${logs[$1]}
+    stop_echod
+    stopped_logs+=("$log")
+}
+stopped_logs=()
+
+# ---- the proxy ----
+
+group() { # WAY SEND
+    echo "listen ${ways[$1]}
+    bind 127.0.0.1:$(front "$1")
+    balance roundrobin"
+    for i in 0 1 2; do
+        echo "    server s$i 127.0.0.1:$(backend $i "$1") $2 source $from check inter 200ms"
+    done
+}
+haproxy_conf() {
+    echo "global
+    stats socket $dir/haproxy.sock level admin
+    maxconn 4000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    retries 5
+    option redispatch 1"
+    group 0 send-proxy
+    group 1 send-proxy-v2
+    group 2 'send-proxy-v2 proxy-v2-options crc32c,unique-id'
+}
+ask() { timeout 10 socat -t 5 - UNIX-CONNECT:haproxy.sock <<<"$1"; } # COMMAND
+set_state() { # DAEMON STATE
+    local way
+    for way in "${ways[@]}"; do ask "set server $way/s$1 state $2" >/dev/null || fail "haproxy"; done
+}
+sessions() { # DAEMON: of haproxy with it
+    ask "show stat -1 4 -1" | awk -F, -v name="s$1" '$2 == name { n += $5 } END { print n + 0 }'
+}
+is_idle() { [ "$(sessions "$1")" = 0 ]; }
+is_up() { # DAEMON: for all ways
+    [ "$(ask "show stat -1 4 -1" | awk -F, -v name="s$1" '$2 == name && $18 ~ /^UP/' | wc -l)" = 3 ]
+}
+all_have_left() { # DAEMON: it is through with them, records and all
+    local echod_pid=${pids[$1]}
+    is_idle "$1" && serves 0
+}
+expect_all_gone() {
+    local i
+    for i in 0 1 2; do within 30 all_have_left $i || fail "daemon $i still has clients"; done
+}
+
+# ---- load ----
+
+loads=()
+load() { # WAY OPTION...: in the background
+    local scheme=tcp out=load.${#loads[@]}
+    [ "${ways[$1]}" = tls ] && scheme=tls
+    timeout 100 "$ECHOC" load --json --ca "$PKI/ca.crt" "${@:2}" "$scheme://localhost:$(front "$1")" \
+        >"$out" 2>"$out.err" &
+    loads+=($!)
+}
+expect_no_error() { # once the loads have ended; of `dialed` connections so many had a `message`
+    local i
+    dialed=0 messages=0
+    for i in "${!loads[@]}"; do
+        wait "${loads[i]}" || { cat "load.$i" "load.$i.err"; fail "a request has failed"; }
+        json 'd["errors"] == 0 and d["messages"] > 0' "load.$i" || { cat "load.$i"; fail "errors"; }
+        dialed=$((dialed + $(json_value dialed "load.$i")))
+        messages=$((messages + $(json_value messages "load.$i")))
+    done
+    loads=()
+    echo "ok - no error on $dialed connections, with $messages messages"
+}
+json_value() { python3 -c 'import json, sys; print(json.load(open(sys.argv[2]))[sys.argv[1]])' "$1" "$2"; }
+
+for i in 0 1 2; do start_daemon $i; done
+haproxy_conf >haproxy.cfg
+haproxy -c -f haproxy.cfg >haproxy.log 2>&1 || { cat haproxy.log; fail "haproxy.cfg"; }
+haproxy -db -f haproxy.cfg >haproxy.log 2>&1 &
+proxy=$!
+within 20 test -S haproxy.sock || { cat haproxy.log; fail "haproxy does not start"; }
+for i in 0 1 2; do within 20 is_up $i || fail "haproxy does not find daemon $i"; done
+echo "ok - its health checks pass"
+
+# ---- who the client is ----
+for way in 0 1; do
+    for host in 127.0.1.1 127.0.1.2 127.0.1.3; do
+        python3 "$here/peer.py" whole --port "$(front $way)" --source $host --size 100000 ||
+            fail "${ways[way]}: not all came back"
+    done
+done
+python3 "$here/peer.py" whole --port "$(front 2)" --source 127.0.1.4 --tls --ca "$PKI/ca.crt" ||
+    fail "tls: not all came back"
+all() { cat "${logs[@]}" "${stopped_logs[@]}" | sort -u | sed -n '/^echod: end=/s/$/ /p'; }
+tells() { [ "$(all | with_fields "${@:2}" | wc -l)" = "$1" ]; } # N FIELD...
+for host in 127.0.1.1 127.0.1.2 127.0.1.3; do
+    for way in one two; do
+        expect "$way: $host is told" within 15 tells 1 listener=$way client=$host bytes_in=100000 end=closed
+    done
+done
+expect "tls: 127.0.1.4 is told" within 15 tells 1 listener=tls client=127.0.1.4 end=closed
+
+# ---- more of them through one proxy than one source may have ----
+load 0 -C 250 -d $seconds
+expect_no_error
+expect_all_gone
+
+with_bytes() { all | grep -vc ' bytes_in=0 '; } # what is dialed last is not used any more
+
+# ---- each daemon taken out, drained and started anew, under load ----
+before=$(with_bytes)
+for way in 0 1 2; do load $way -C 8 -r 100 --new -d $((3 * seconds)); done
+for i in 0 1 2; do
+    set_state $i drain
+    expect "daemon $i: nobody comes any more" within 20 is_idle $i
+    stop_daemon $i
+    start_daemon $i
+    set_state $i ready
+    expect "daemon $i: it is back" within 20 is_up $i
+done
+expect_no_error
+has_all() {
+    local n=$(($(with_bytes) - before))
+    [ $n -ge "$messages" ] && [ $n -le "$dialed" ] || { echo "records: $n, of $messages to $dialed"; return 1; }
+}
+expect "one record for each" within 20 has_all
+expect_all_gone
+
+# ---- one that goes without a word is found out, and its clients go to the others ----
+before=$(with_bytes)
+stop_daemon 1
+for way in 0 1 2; do load $way -C 4 -r 50 --new -d 1; done
+expect_no_error
+expect "one record for each" within 20 has_all
+start_daemon 1
+expect "daemon 1: it is back" within 20 is_up 1
+
+# ---- every record tells of the client, none of the proxy ----
+for i in 0 1 2; do stop_daemon $i; done
+kill -TERM $proxy
+wait $proxy
+all >records
+expect "every record names the client" \
+    [ "$(grep -c " client=127\.0\.[01]\.[0-9]* client_port=[0-9]* proxy=${from//./\\.}:[0-9]* " records)" = \
+    "$(wc -l <records)" ]
+expect "none was cut or refused" \
+    [ "$(grep -cE 'end=(crashed|drained|refused|idle|proxy_error|handshake_timeout) ' records)" = 0 ]
