@@ -201,9 +201,8 @@ static const struct setting listener_rows[] = {
              "Protocols offered in ALPN, the best first; a client that wants others is refused."),
     LISTENER("tls.tickets", tls.tickets, "2", 0, 16,
              "Session tickets sent after a handshake; 0 means that no session resumes."),
-    LISTENER(
-        "tls.ticket_keys", tls.ticket_keys, NULL, 1, PATH_LIMIT,
-        "File of the tickets' keys, for restarts and other machines; left out, keys come and go."),
+    PATH(struct listener_settings, "tls.ticket_keys", tls.ticket_keys,
+         "File of the tickets' keys, for restarts and other machines; left out, keys come and go."),
     LISTENER("tls.ticket_lifetime", tls.ticket_usec, "7200", 1, 7 * DAY,
              "Seconds for which a ticket resumes its session; RFC 8446 allows a week."),
 };

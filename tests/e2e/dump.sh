@@ -67,6 +67,7 @@ odd='"quoted" back\slash, blank, Ünï.pem'
 cp "$PKI/server-rsa.crt" "crt $odd"
 cp "$PKI/server-rsa.key" "key $odd"
 head -c 80 /dev/urandom >"tickets $odd"
+cp "$PKI/ca.crt" "$PKI/ca.crl" "$PKI/server.crt" "$PKI/server.key" .
 round_trip <<'CONF'
 max_clients = 65536;
 drain_timeout = 0.5; user = "nobody"; group = "nogroup";
@@ -87,6 +88,9 @@ tls = {
     ciphersuites = "TLS_AES_128_GCM_SHA256"; groups = "P-256:X25519";
     tickets = 16; ticket_lifetime = 604800; key_isolation = false;
     ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";
+    sni = ( { names = [ "a.example", "*.b.example" ]; certificate = "server.crt"; key = "server.key"; } );
+    strict_sni = true; verify_client = "request"; client_ca = "ca.crt"; crl = "ca.crl"; verify_depth = 0;
+    client_names = "client"; alpn = [ "h2", "echo" ];
 };
 CONF
 for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
@@ -104,10 +108,13 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'max_version = "TLSv1.3";' 'ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";' \
     'ciphersuites = "TLS_AES_128_GCM_SHA256";' 'groups = "P-256:X25519";' 'tickets = 16;' \
     'ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";' \
+    'sni = ( { names = [ "a.example", "*.b.example" ]; certificate = "server.crt"; key = "server.key"; } );' \
+    'strict_sni = true;' 'verify_client = "request";' 'client_ca = "ca.crt";' 'crl = "ca.crl";' \
+    'verify_depth = 0;' 'client_names = [ "client" ];' 'alpn = [ "h2", "echo" ];' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 47 settings, and log, tls and listeners
+# 47 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
 [ "$(grep -v '^ *#' out | grep -c ' = ')" = 50 ] ||
     fail "the dump does not have the settings that this test knows"
 

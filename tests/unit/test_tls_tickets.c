@@ -327,6 +327,61 @@ static void other_algorithms_resume_nothing(void **state)
     assert_false(resumes_across(server_of_keys("a"), new_server(&params), version_of(state)));
 }
 
+/* A session that was let in by one listener is no way round what another one asks of its clients.
+ */
+static void other_verification_resumes_nothing(void **state)
+{
+    const char *name = "client";
+    struct tls_params params = params_of_keys("a"), others[6];
+    int version = version_of(state);
+
+    params.verify_client = TLS_VERIFY_REQUEST;
+    params.client_ca = pki("ca.crt");
+    params.verify_depth = 4;
+    assert_true(resumes_across(new_server(&params), new_server(&params), version));
+    for (size_t i = 0; i < 6; i++)
+        others[i] = params;
+    others[0].verify_client = TLS_VERIFY_NONE;
+    others[1].verify_client = TLS_VERIFY_REQUIRE;
+    others[2].client_ca = pki("intermediate.crt");
+    others[3].crl = pki("ca.crl");
+    others[4].verify_depth = 3;
+    others[5].client_names = (struct texts){1, &name};
+    for (size_t i = 0; i < 6; i++) {
+        struct tls_server *server = new_server(&params), *other = new_server(&others[i]);
+        SSL_CTX *ctx = client_context(version);
+        SSL_SESSION *session = first_visit(server, version);
+        struct link link = open_link(other, ctx);
+
+        assert_int_equal(SSL_set_session(link.client, session), 1);
+        SSL_SESSION_free(session);
+        assert_int_equal(shake_hands(&link) == STREAM_OK, i != 1);
+        if (i != 1)
+            assert_false(SSL_session_reused(link.client));
+        close_own(&link);
+        tls_server_free(server);
+        tls_server_free(other);
+    }
+}
+
+/* Wherever it is: the contents count. */
+static void same_issuers_elsewhere_resume(void **state)
+{
+    struct tls_params params = params_of_keys("a"), other;
+    char copy[64], command[600];
+
+    snprintf(copy, sizeof(copy), "/tmp/test_tls_tickets-%d.crt", (int)getpid());
+    snprintf(command, sizeof(command), "cp '%s' '%s'", pki("ca.crt"), copy);
+    assert_int_equal(system(command), 0);
+    params.verify_client = TLS_VERIFY_REQUEST;
+    params.client_ca = pki("ca.crt");
+    params.verify_depth = 4;
+    other = params;
+    other.client_ca = copy;
+    assert_true(resumes_across(new_server(&params), new_server(&other), version_of(state)));
+    unlink(copy);
+}
+
 static int make_path(void **state)
 {
     int fd = mkstemp(path);
@@ -358,6 +413,8 @@ int main(void)
         IN_BOTH(renewed_certificate_leaves_sessions_alone),
         IN_BOTH(certificate_of_other_names_resumes_nothing),
         IN_BOTH(other_algorithms_resume_nothing),
+        IN_BOTH(other_verification_resumes_nothing),
+        IN_BOTH(same_issuers_elsewhere_resume),
     };
 
     return tls_tests_ready() ? cmocka_run_group_tests(tests, make_path, remove_path) : 77;
