@@ -42,8 +42,7 @@ static void assert_default_is_allowed(const struct setting *row)
 
     if (!row->initial) {
         /* no other kind can be left without a value */
-        assert_true(row->kind == KIND_STRING || row->kind == KIND_PATH ||
-                    row->kind == KIND_GROUPS);
+        assert_true(row->kind == KIND_STRING || row->kind == KIND_PATH || row->kind == KIND_GROUPS);
         return;
     }
     config_init(&scratch);
@@ -70,8 +69,7 @@ static void assert_row_is_in_order(const struct setting *row)
     assert_int_equal(row->kind == KIND_CHOICE, row->choices != NULL);
     assert_true(row->min <= row->max);
     assert_true(row->kind == KIND_BOOL || row->kind == KIND_CHOICE || row->kind == KIND_NETWORKS ||
-                row->kind == KIND_GROUPS ||
-                row->min < row->max);
+                row->kind == KIND_GROUPS || row->min < row->max);
     assert_true(table_find(&global_table, row->name) == row ||
                 table_find(&listener_table, row->name) == row);
 }
