@@ -50,9 +50,15 @@ static void find_user(struct service *service, struct faults *faults)
         fault(&placed, "group", "needs user");
 }
 
+/* With all that it takes: what is missing was reported as the settings were read. */
 static bool has_tls(const struct listener_settings *settings)
 {
-    return settings->tls_enabled && settings->tls.certificate && settings->tls.key;
+    const struct tls_params *tls = &settings->tls;
+    bool whole = settings->tls_enabled && tls->certificate && tls->key;
+
+    for (size_t i = 0; i < tls->sni.n; i++)
+        whole = whole && tls_sni(tls, i)->certificate && tls_sni(tls, i)->key;
+    return whole;
 }
 
 /* Whom a process of ours has yet to become, or NULL. */
@@ -83,8 +89,7 @@ static size_t list_keys(const struct tls_params *tls, const char **ret_paths)
 
     ret_paths[n++] = tls->key;
     for (size_t i = 0; i < tls->sni.n; i++)
-        if (tls_sni(tls, i)->key)
-            ret_paths[n++] = tls_sni(tls, i)->key;
+        ret_paths[n++] = tls_sni(tls, i)->key;
     return n;
 }
 

@@ -149,8 +149,7 @@ static void load_others(struct tls_server *server, const struct tls_params *para
         struct tls_identity *other = &server->others[i];
 
         snprintf(other->prefix, sizeof(other->prefix), "tls.sni.[%zu].", i);
-        if (tls_sni(params, i)->certificate && tls_sni(params, i)->key)
-            tls_identity_load(other, tls_sni(params, i), keys, server->ctx, faults);
+        tls_identity_load(other, tls_sni(params, i), keys, server->ctx, faults);
     }
 }
 
