@@ -169,11 +169,10 @@ static enum end converse(struct stream *stream, const struct addr *peer,
 }
 
 /* The end of a peer that has not taken all that was written for it, and is still owed it. */
-static enum end end_of_slow_peer(struct stream *stream, size_t unsent, deadline_t deadline,
-                                 deadline_t session)
+static enum end end_of_slow_peer(struct stream *stream, size_t unsent, deadline_t session)
 {
     snprintf(stream->error, sizeof(stream->error), "it did not take the last %zu bytes", unsent);
-    if (!deadline_passed(deadline))
+    if (stream->broken)
         return END_RESET;
     return deadline_passed(session) ? END_SESSION_TIMEOUT : END_IDLE;
 }
@@ -185,13 +184,13 @@ static enum end end_stream(struct stream *stream, enum end end, uint64_t patienc
     deadline_t deadline = now_usec() + (in_order(end) ? patience_usec : 0);
     size_t unsent;
 
+    stream->latest = session;
     if (in_order(end))
         finish(stream, deadline);
     else if (is_settled(end, record))
         stream_finish(stream);
     unsent = stream_close(stream, CLOSE_GRACE_USEC, deadline_left_usec(deadline));
-    return end == END_CLOSED && unsent > 0 ? end_of_slow_peer(stream, unsent, deadline, session)
-                                           : end;
+    return end == END_CLOSED && unsent > 0 ? end_of_slow_peer(stream, unsent, session) : end;
 }
 
 static bool peer_left(enum end end)

@@ -122,7 +122,8 @@ void stream_open(struct stream *ret_stream, int fd)
     static const struct stream_ops plain = {plain_nothing, plain_read, plain_write, plain_nothing,
                                             plain_close};
 
-    *ret_stream = (struct stream){.ops = &plain, .fd = fd, .end = END_RESET};
+    *ret_stream =
+        (struct stream){.ops = &plain, .fd = fd, .end = END_RESET, .latest = DEADLINE_NEVER};
 }
 
 enum stream_status stream_handshake(struct stream *stream)
@@ -214,24 +215,31 @@ static bool is_broken(const struct stream *stream)
  * socket the kernel gives a peer that is slow to read only a few probes before it throws the rest
  * away. Nothing tells when the last byte is taken, so it is looked for. Returns what is not.
  */
-static size_t wait_until_taken(const struct stream *stream, deadline_t deadline)
+static size_t wait_until_taken(const struct stream *stream, size_t before, deadline_t silence,
+                               uint64_t linger_usec)
 {
     size_t unsent;
 
-    while ((unsent = stream_unsent(stream)) > 0 && !is_broken(stream) &&
-           !deadline_passed(deadline) && !is_stopped())
+    while ((unsent = stream_unsent(stream)) > 0 && !is_broken(stream) && !is_stopped()) {
+        if (unsent < before)
+            silence = now_usec() + linger_usec;
+        before = unsent;
+        if (deadline_passed(silence < stream->latest ? silence : stream->latest))
+            break;
         poll(NULL, 0, (int)(ACK_LOOK_USEC / USEC_PER_MSEC));
+    }
     return unsent;
 }
 
 size_t stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
-    deadline_t end = now_usec() + linger_usec;
-    size_t unsent;
+    deadline_t silence = now_usec() + linger_usec;
+    size_t unsent = stream_unsent(stream);
 
     send_fin(stream);
     discard_input(stream, grace_usec, linger_usec);
-    unsent = wait_until_taken(stream, end);
+    unsent = wait_until_taken(stream, unsent, silence, linger_usec);
+    stream->broken = is_broken(stream);
     stream->ops->close(stream);
     close(stream->fd);
     stream->fd = -1;
