@@ -15,6 +15,8 @@ fi
 ip link set lo up
 unshare -n sleep 300 &
 far=$!
+is_apart() { [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+within 5 is_apart || fail "no namespace at the far end"
 within 5 ip link add near type veth peer name far netns $far || skip "there is no veth here"
 at_far() { nsenter -t $far -n "$@"; }
 ip addr add 10.9.0.1/30 dev near && ip link set near up &&
