@@ -114,8 +114,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 47 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 50 ] ||
+# 49 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 52 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none
