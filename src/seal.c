@@ -6,8 +6,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -89,7 +87,7 @@ static const struct rule client_rules[] = {
     ALLOW(ppoll),
     ALLOW(shutdown),
     ALLOW_IF(ioctl, 1, EQUALS(1, SIOCOUTQ)),
-    ALLOW_IF(getsockopt, 2, EQUALS(1, IPPROTO_TCP), EQUALS(2, TCP_INFO)),
+    ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_LINGER)),
 };
 
 static const struct rule keeper_rules[] = {

@@ -168,29 +168,17 @@ static enum end converse(struct stream *stream, const struct addr *peer,
     return end == END_CLOSED ? echo_run(stream, &limits, record) : end;
 }
 
-/* The end of a peer that has not taken all that was written for it, and is still owed it. */
-static enum end end_of_slow_peer(struct stream *stream, size_t unsent, deadline_t session)
-{
-    snprintf(stream->error, sizeof(stream->error), "it did not take the last %zu bytes", unsent);
-    if (stream->broken)
-        return END_RESET;
-    return deadline_passed(session) ? END_SESSION_TIMEOUT : END_IDLE;
-}
-
-/* One deadline for all of it. Returns how the client ended after all. */
-static enum end end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
-                           deadline_t session, const struct record *record)
+/* One deadline for all of it. */
+static void end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
+                       const struct record *record)
 {
     deadline_t deadline = now_usec() + (in_order(end) ? patience_usec : 0);
-    size_t unsent;
 
-    stream->latest = session;
     if (in_order(end))
         finish(stream, deadline);
     else if (is_settled(end, record))
         stream_finish(stream);
-    unsent = stream_close(stream, CLOSE_GRACE_USEC, deadline_left_usec(deadline));
-    return end == END_CLOSED && unsent > 0 ? end_of_slow_peer(stream, unsent, session) : end;
+    stream_close(stream, CLOSE_GRACE_USEC, deadline_left_usec(deadline));
 }
 
 static bool peer_left(enum end end)
@@ -207,7 +195,7 @@ void session_run(int fd, const struct addr *peer, const struct session_params *p
 
     stream_open(&stream, fd);
     end = converse(&stream, peer, params, session, record);
-    end = end_stream(&stream, end, patience(params, session), session, record);
+    end_stream(&stream, end, patience(params, session), record);
     record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
     if (stream.speaks_tls) /* which says more than a reset by a peer that got its hello back */
         snprintf(stream.error, sizeof(stream.error), "it sent TLS where none is spoken");

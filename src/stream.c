@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,8 +120,7 @@ void stream_open(struct stream *ret_stream, int fd)
     static const struct stream_ops plain = {plain_nothing, plain_read, plain_write, plain_nothing,
                                             plain_close};
 
-    *ret_stream =
-        (struct stream){.ops = &plain, .fd = fd, .end = END_RESET, .latest = DEADLINE_NEVER};
+    *ret_stream = (struct stream){.ops = &plain, .fd = fd, .end = END_RESET};
 }
 
 enum stream_status stream_handshake(struct stream *stream)
@@ -166,7 +163,6 @@ static void send_fin(struct stream *stream)
         return;
     shutdown(stream->fd, SHUT_WR);
     stream->finished = true;
-    stream->farewell++; /* it has a sequence number (RFC 9293, 3.4) */
 }
 
 enum stream_status stream_finish(struct stream *stream)
@@ -201,49 +197,30 @@ static void discard_input(const struct stream *stream, uint64_t grace_usec, uint
     }
 }
 
-/* Whether the peer has broken off: the error itself may have been told to some earlier call. */
-static bool is_broken(const struct stream *stream)
-{
-    unsigned char state = TCP_ESTABLISHED; /* the first member of struct tcp_info */
-    socklen_t size = sizeof(state);
-
-    return getsockopt(stream->fd, IPPROTO_TCP, TCP_INFO, &state, &size) == 0 && state == TCP_CLOSE;
-}
-
 /*
- * Wait, within limits, for the peer to take what the kernel still holds: once no process owns the
- * socket the kernel gives a peer that is slow to read only a few probes before it throws the rest
- * away. Nothing tells when the last byte is taken, so it is looked for. Returns what is not.
+ * Let close(2) wait, within limits, for the peer to take what the kernel still holds: once no
+ * process owns the socket the kernel gives a peer that is slow to read only a few probes before
+ * it throws the rest away.
  */
-static size_t wait_until_taken(const struct stream *stream, size_t before, deadline_t silence,
-                               uint64_t linger_usec)
+static void linger(const struct stream *stream, uint64_t usec)
 {
-    size_t unsent;
+    const struct linger linger = {.l_onoff = 1,
+                                  .l_linger = (int)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC)};
 
-    while ((unsent = stream_unsent(stream)) > 0 && !is_broken(stream) && !is_stopped()) {
-        if (unsent < before)
-            silence = now_usec() + linger_usec;
-        before = unsent;
-        if (deadline_passed(silence < stream->latest ? silence : stream->latest))
-            break;
-        poll(NULL, 0, (int)(ACK_LOOK_USEC / USEC_PER_MSEC));
-    }
-    return unsent;
+    if (linger.l_linger > 0 && stream_unsent(stream) > 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-size_t stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
+void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
-    deadline_t silence = now_usec() + linger_usec;
-    size_t unsent = stream_unsent(stream);
+    deadline_t end = now_usec() + linger_usec;
 
     send_fin(stream);
     discard_input(stream, grace_usec, linger_usec);
-    unsent = wait_until_taken(stream, unsent, silence, linger_usec);
-    stream->broken = is_broken(stream);
     stream->ops->close(stream);
+    linger(stream, deadline_left_usec(end));
     close(stream->fd);
     stream->fd = -1;
-    return unsent > stream->farewell ? unsent - stream->farewell : 0;
 }
 
 unsigned stream_wants(enum stream_status status)

@@ -41,15 +41,12 @@ struct stream_ops {
 struct stream {
     const struct stream_ops *ops;
     int fd;
-    void *tls;         /* tls.c's own */
-    bool heard;        /* the peer has sent at least one byte, be it of a handshake */
-    bool speaks_tls;   /* the first bytes on a plain stream look like a TLS hello */
-    bool finished;     /* stream_finish() or stream_close() has sent FIN */
-    deadline_t latest; /* when stream_close() gives up at the latest; stream_open() says never */
-    bool broken;       /* stream_close() has found that the peer had broken off */
-    size_t farewell;   /* bytes of close_notify and FIN, which nobody need take */
-    bool truncated;    /* the EOF came without the close_notify that TLS demands */
-    size_t n_unread;   /* stream_unread(): so many bytes at the start of `unread` */
+    void *tls;       /* tls.c's own */
+    bool heard;      /* the peer has sent at least one byte, be it of a handshake */
+    bool speaks_tls; /* the first bytes on a plain stream look like a TLS hello */
+    bool finished;   /* stream_finish() or stream_close() has sent FIN */
+    bool truncated;  /* the EOF came without the close_notify that TLS demands */
+    size_t n_unread; /* stream_unread(): so many bytes at the start of `unread` */
     unsigned char unread[STREAM_UNREAD_MAX];
     enum end end;    /* after STREAM_FAILED: END_RESET or END_TLS_ERROR */
     char error[160]; /* after STREAM_FAILED: the reason in words */
@@ -98,12 +95,10 @@ enum stream_status stream_finish(struct stream *stream);
 /*
  * Close without destroying what is still on its way out. A close(2) with unread input makes the
  * kernel send RST, which may overtake data (RFC 1122, 4.2.2.13): so after FIN, input is read and
- * dropped until EOF or `grace_usec` from now. Then the call waits until the peer has taken what
- * the kernel still holds, or has taken nothing of it for `linger_usec`, or stream->latest. Returns
- * how much of that it has not, in bytes; close_notify and FIN are not among them, for many a peer
- * closes without waiting for those.
+ * dropped until EOF or `grace_usec` from now. Then the call waits for up to `linger_usec`, rounded
+ * up to whole seconds, until the peer has taken what the kernel still holds.
  */
-size_t stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec);
+void stream_close(struct stream *stream, uint64_t grace_usec, uint64_t linger_usec);
 
 /* Which direction to wait for. Two of them add up. */
 #define STREAM_WAIT_READ 1u

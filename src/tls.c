@@ -119,12 +119,8 @@ static enum stream_status tls_finish(struct stream *stream)
 {
     int result;
 
-    BIO *wire = SSL_get_wbio(stream->tls);
-    uint64_t before = BIO_number_written(wire);
-
     ERR_clear_error();
     result = SSL_shutdown(stream->tls); /* 0: ours is sent and theirs has not come yet */
-    stream->farewell += (size_t)(BIO_number_written(wire) - before);
     return result >= 0 ? STREAM_OK : translate(stream, result);
 }
 

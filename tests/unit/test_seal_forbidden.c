@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -61,14 +60,13 @@ static const struct forbidden {
     FORBIDDEN(listen, 0, 1),
     FORBIDDEN(accept, 0),
     FORBIDDEN(accept4, 0),
-    FORBIDDEN(getsockopt, 0, SOL_SOCKET, SO_PEERCRED),
-    FORBIDDEN(getsockopt, 0, SOL_SOCKET, TCP_INFO),
+    FORBIDDEN(getsockopt, 0),
     FORBIDDEN(getpeername, 0),
     FORBIDDEN(sendto, 0, 0, 0, MSG_NOSIGNAL, 1 /* an address */, 16),
     FORBIDDEN(sendmsg, 0),
     FORBIDDEN(sendmmsg, 0),
     FORBIDDEN(setsockopt, 0, SOL_SOCKET, SO_KEEPALIVE),
-    FORBIDDEN(setsockopt, 0, SOL_SOCKET, SO_LINGER),
+    FORBIDDEN(setsockopt, 0, IPPROTO_TCP, SO_LINGER),
     FORBIDDEN(ioctl, 0, SIOCINQ),
     FORBIDDEN(ioctl, 0, FIONBIO),
     FORBIDDEN(fcntl, 0, F_GETFD),
@@ -121,7 +119,7 @@ static const struct forbidden {
     FORBIDDEN_TO(KEEPER, poll, 0),
     FORBIDDEN_TO(KEEPER, shutdown, -1),
     FORBIDDEN_TO(KEEPER, ioctl, -1, SIOCOUTQ),
-    FORBIDDEN_TO(KEEPER, getsockopt, -1, IPPROTO_TCP, TCP_INFO),
+    FORBIDDEN_TO(KEEPER, setsockopt, -1, SOL_SOCKET, SO_LINGER),
     FORBIDDEN_TO(KEEPER, epoll_create1, 0),
 };
 

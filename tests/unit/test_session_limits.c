@@ -188,43 +188,6 @@ static size_t records_that_fit(void **state)
 }
 
 /* The pipe is full to the last record, and the close_notify has to wait behind it. */
-/* Far more than the peer's kernel takes while nobody reads there. */
-static struct visitor begin_owing(void **state, uint64_t idle_usec)
-{
-    static const char bytes[500000];
-    struct visitor client = begin(state, (struct session_params){.idle_usec = idle_usec});
-
-    assert_int_equal(send(client.fd, bytes, sizeof(bytes), 0), sizeof(bytes));
-    shutdown(client.fd, SHUT_WR);
-    return client;
-}
-
-static void assert_owed(struct visitor *client, enum end end)
-{
-    struct record record = end_of(client);
-
-    assert_record(&record, end, 500000, 500000);
-    assert_memory_equal(record.error, "it did not take the last ", 25);
-}
-
-/* Everything was written, and yet not everything has come back. */
-static void peer_that_does_not_take_the_last_bytes_is_idle(void **state)
-{
-    struct visitor client = begin_owing(state, USEC_PER_SEC);
-
-    assert_owed(&client, END_IDLE);
-    leave(&client);
-}
-
-static void peer_that_breaks_off_before_the_last_bytes_has_reset(void **state)
-{
-    struct visitor client = begin_owing(state, SOON);
-
-    usleep(200000);
-    leave(&client);
-    assert_owed(&client, END_RESET);
-}
-
 /* Who reads less than the kernel holds is not idle, though nothing moves in our own buffer. */
 static void steady_reader_is_not_idle(void **state)
 {
@@ -294,8 +257,6 @@ int main(void)
         OVER_BOTH(excess_byte_ends_it),
         OVER_BOTH(excess_byte_ends_it_in_tls),
         OVER_BOTH(last_byte_allowed_is_no_excess),
-        OVER(tcp, peer_that_does_not_take_the_last_bytes_is_idle),
-        OVER(tcp, peer_that_breaks_off_before_the_last_bytes_has_reset),
         OVER(tcp, steady_reader_is_not_idle),
         OVER(unix, close_notify_waits_for_a_slow_reader),
     };
