@@ -34,6 +34,41 @@ static void check_sni_element(const struct settings *settings, size_t i, size_t 
                  "%s is missing", name);
 }
 
+/* How many stars; a name with one that stands for nothing would fit nobody, and nobody would know.
+ */
+static size_t count_stars(const char *name)
+{
+    size_t n = 0;
+
+    for (; *name != '\0'; name++)
+        n += *name == '*';
+    return n;
+}
+
+static void check_sni_names(const struct settings *settings, size_t i, size_t element,
+                            const struct texts *names, struct faults *faults)
+{
+    char where[WHERE_LIMIT], full[NAME_LIMIT];
+
+    snprintf(full, sizeof(full), "tls.sni.[%zu].names", element);
+    for (size_t k = 0; k < names->n; k++)
+        if (count_stars(names->list[k]) > (strncmp(names->list[k], "*.", 2) == 0))
+            fault_at(faults, settings_where(settings, i, full, where, sizeof(where)), "tls.sni",
+                     "\"%s\": a star stands for the first label, and for all of it",
+                     names->list[k]);
+}
+
+static void check_client_names(const struct settings *settings, size_t i, struct faults *faults)
+{
+    const struct texts *names = &settings->listeners[i].tls.client_names;
+    char where[WHERE_LIMIT];
+
+    for (size_t k = 0; k < names->n; k++)
+        if (count_stars(names->list[k]) > 1)
+            fault_at(faults, settings_where(settings, i, "tls.client_names", where, sizeof(where)),
+                     "tls.client_names", "\"%s\" has more than one star", names->list[k]);
+}
+
 static void check_sni(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct tls_params *tls = &settings->listeners[i].tls;
@@ -42,6 +77,7 @@ static void check_sni(const struct settings *settings, size_t i, struct faults *
         const struct tls_sni_params *sni = tls_sni(tls, k);
 
         check_sni_element(settings, i, k, "names", sni->names.n > 0, faults);
+        check_sni_names(settings, i, k, &sni->names, faults);
         check_sni_element(settings, i, k, "certificate", sni->certificate != NULL, faults);
         check_sni_element(settings, i, k, "key", sni->key != NULL, faults);
     }
@@ -70,6 +106,7 @@ static void check_client_certificates(const struct settings *settings, size_t i,
         settings_is_sound(settings, i, "tls.client_ca"))
         fault_at(faults, settings_where(settings, i, "tls.verify_client", where, sizeof(where)),
                  "tls.client_ca", "is missing, and tls.verify_client wants certificates");
+    check_client_names(settings, i, faults);
     check_is_used(settings, i, "tls.client_ca", tls->client_ca != NULL, faults);
     check_is_used(settings, i, "tls.crl", tls->crl != NULL, faults);
     check_is_used(settings, i, "tls.client_names", tls->client_names.n > 0, faults);

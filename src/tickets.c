@@ -2,14 +2,13 @@
 #include "tickets.h"
 
 #include "deadline.h"
+#include "file.h"
 #include "memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEY_SIZE sizeof(struct ticket_key)
@@ -73,34 +72,28 @@ static bool has_twins(const struct ticket_ring *ring)
 }
 
 /* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
-static const char *read_keys(int fd, struct ticket_ring *ring)
+static const char *read_keys(int fd, size_t size, struct ticket_ring *ring)
 {
-    struct stat st;
     ssize_t n;
 
-    if (fstat(fd, &st) < 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is no regular file";
-    if (st.st_size == 0 || st.st_size % (off_t)KEY_SIZE != 0 ||
-        st.st_size > (off_t)(FILE_KEYS * KEY_SIZE))
+    if (size == 0 || size % KEY_SIZE != 0 || size > FILE_KEYS * KEY_SIZE)
         return "it must be 80, 160 or 240 bytes long, of one to three keys";
-    n = read(fd, ring->keys, (size_t)st.st_size);
-    if (n != st.st_size)
+    n = read(fd, ring->keys, size);
+    if (n != (ssize_t)size)
         return n < 0 ? strerror(errno) : "it is being written to";
-    ring->n = (size_t)n / KEY_SIZE;
+    ring->n = size / KEY_SIZE;
     return has_twins(ring) ? "two of its keys have the same name" : NULL;
 }
 
-/* The open of a FIFO would keep the whole service waiting. Returns NULL, or why not. */
 static const char *read_file(const char *path, struct ticket_ring *ring)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *reason;
+    size_t size;
+    int fd;
+    const char *reason = file_open(path, &fd, &size);
 
-    if (fd < 0)
-        return strerror(errno);
-    reason = read_keys(fd, ring);
+    if (reason)
+        return reason;
+    reason = read_keys(fd, size, ring);
     close(fd);
     return reason;
 }

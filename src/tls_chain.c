@@ -1,13 +1,13 @@
 /* tls_chain.c - files, and the certificates of a PEM file and nothing else of it. */
 #include "tls_private.h"
 
+#include "file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX (16 << 20)
@@ -26,22 +26,17 @@ static ssize_t read_whole(int fd, unsigned char *bytes, size_t size)
 }
 
 /* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
-static const char *read_fd(int fd, struct tls_bytes *ret_text)
+static const char *read_fd(int fd, size_t size, struct tls_bytes *ret_text)
 {
-    struct stat st;
     ssize_t length;
     unsigned char *bytes;
 
-    if (fstat(fd, &st) < 0)
-        return strerror(errno);
-    if (!S_ISREG(st.st_mode))
-        return "it is no regular file";
-    if (st.st_size > FILE_MAX)
+    if (size > FILE_MAX)
         return strerror(EFBIG);
-    bytes = malloc((size_t)st.st_size + 1);
+    bytes = malloc(size + 1);
     if (!bytes)
         return strerror(errno);
-    length = read_whole(fd, bytes, (size_t)st.st_size);
+    length = read_whole(fd, bytes, size);
     if (length < 0) {
         const char *reason = strerror(errno);
 
@@ -52,15 +47,15 @@ static const char *read_fd(int fd, struct tls_bytes *ret_text)
     return NULL;
 }
 
-/* The open of a FIFO would keep the whole service waiting. Returns NULL, or why not. */
 const char *tls_read_file(const char *path, struct tls_bytes *ret_text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *reason;
+    size_t size;
+    int fd;
+    const char *reason = file_open(path, &fd, &size);
 
-    if (fd < 0)
-        return strerror(errno);
-    reason = read_fd(fd, ret_text);
+    if (reason)
+        return reason;
+    reason = read_fd(fd, size, ret_text);
     close(fd);
     return reason;
 }

@@ -211,11 +211,12 @@ static int on_verified(int ok, X509_STORE_CTX *store)
     const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     struct stream *stream = SSL_get_app_data(ssl);
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
-    bool is_named = X509_STORE_CTX_get_error_depth(store) > 0 || server->client_names.n == 0 ||
-                    tls_verify_name(&server->client_names, certificate);
+    bool is_named =
+        ok && (X509_STORE_CTX_get_error_depth(store) > 0 || server->client_names.n == 0 ||
+               tls_verify_name(&server->client_names, certificate));
     char subject[100] = "";
 
-    if (ok && is_named)
+    if (is_named)
         return 1;
     if (certificate)
         X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof(subject));

@@ -174,4 +174,4 @@ kill -HUP "$echod_pid"
 within 15 logged "echod.conf: reloaded" || fail "not reloaded"
 seen=$(wc -l <$log)
 try openssl 1.3 echo client closed
-expect "a CRL that went stale refuses clients, and a reload brings a new one" true
+echo "ok - a CRL that went stale refuses clients, and a reload brings a new one"

@@ -114,11 +114,19 @@ expect "a name without a certificate" faulty "tls.sni: certificate is missing" \
     -o "tls.sni=( { names = \"a\"; key = \"$PKI/server.key\"; } )"
 expect "a key of another certificate" faulty "tls.sni.[0].key: $PKI/mismatch.key is not the key" \
     -o "tls.sni=( { names = \"a\"; certificate = \"$PKI/server.crt\"; key = \"$PKI/mismatch.key\"; } )"
+expect "a star inside a name" faulty '"a.*.example": a star stands for the first label' \
+    -o "tls.sni=( { names = \"a.*.example\"; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; } )"
+expect "two stars for a client" faulty '"*.*.example" has more than one star' -o tls.verify_client=require \
+    -o "tls.client_ca=$PKI/ca.crt" -o 'tls.client_names=*.*.example'
 expect "clients' issuers that nobody is asked about" faulty "tls.client_ca: has no effect" \
     -o "tls.client_ca=$PKI/ca.crt"
 expect "stale CRLs" faulty "is stale: its next update is past" -o tls.verify_client=require \
     -o "tls.client_ca=$PKI/ca.crt" -o "tls.crl=$PKI/stale.crl"
 expect "a credential that was not passed" faulty 'CREDENTIALS_DIRECTORY is not set' -o tls.key=credential:key
+
+"$ECHOD" -t -c /dev/null -o port=0 -o tls.enabled=true -o "tls.certificate=$PKI/expired.crt" \
+    -o "tls.key=$PKI/expired.key" >told 2>&1 || fail "an expired certificate is no fault"
+expect "an expired certificate is noted" told 'tls.certificate: /CN=localhost has expired on .* note, not a fault'
 
 # ---- credentials (systemd.exec(5)) ----
 mkdir passed && cp "$PKI/server.key" passed/key && export CREDENTIALS_DIRECTORY=$PWD/passed

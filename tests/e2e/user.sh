@@ -25,6 +25,7 @@ settings="user = \"nobody\"; listeners = ( { name = \"plain\"; port = 0; }, { na
 own_key 600 nobody
 start_echod "$settings"
 within 15 logged "running as the user nobody" || fail "it does not say who it is"
+! logged "cannot read the private key" || fail "it warns of a key that it can read"
 expect "the daemon is nobody" [ "$(user_of "$echod_pid")" = nobody ]
 expect "it has no group but its own" \
     [ "$(awk '/^Groups:/ { print NF }' "/proc/$echod_pid/status")" -le 2 ]
@@ -44,6 +45,7 @@ stop_echod
 own_key 600 root
 start_echod "$settings"
 expect "it starts with a key of root's" peer whole tls
+expect "and warns of it" logged "tls: user cannot read the private key $dir/server.key"
 kill -HUP "$echod_pid"
 within 15 logged "tls.key: cannot load $dir/server.key: Permission denied" || fail "no fault"
 within 15 logged "not reloaded" || fail "no word of the reload"

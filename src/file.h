@@ -1,0 +1,17 @@
+/*
+ * file.h - opening the files that settings name.
+ */
+#ifndef ECHOD_FILE_H
+#define ECHOD_FILE_H
+
+#include <stddef.h>
+
+/*
+ * Open a regular file to read it. The open of a FIFO would keep the whole service waiting: anything
+ * else than a regular file is refused.
+ * Returns NULL with *ret_fd, the caller's to close, and *ret_size, in bytes; or why it cannot be
+ * done, a static text or one of strerror(3).
+ */
+const char *file_open(const char *path, int *ret_fd, size_t *ret_size);
+
+#endif
