@@ -135,7 +135,7 @@ run 0 load -d 0.3 -C 3 -j 2 "${ca[@]}" "$(url tls)"
 for line in '3 connections, 2 threads, 64 bytes, as fast as answered, [0-9.]+ s$' \
     '^messages +[0-9]+ \([0-9]+/s\)$' '^bytes +[0-9]+ each way' '^connections +3 .* 0 resumed$' \
     '^latency min/avg/max/mdev = ' '^latency p50/p90/p99/p99.9 = ' '^connect min' '^tls min' \
-    '^  < .* us +[0-9.]+% #+$' '^errors +0$'; do
+    '^  < .* [um]s +[0-9.]+% #+$' '^errors +0$'; do
     expect "a line with $line" says "$line"
 done
 "$ECHOC" load --json -d 60 "$(url plain)" >out 2>err &
