@@ -166,7 +166,7 @@ static int run(const struct options *options, struct service **service, struct s
         case SERVER_FAILED:
             return -1;
         case SERVER_ALARM:
-            service_renew_tickets(*service, server);
+            service_wake(*service, server, now_usec());
             break;
         case SERVER_HELPER:
             if (service_restore(*service, server, ret_err) < 0)
@@ -414,6 +414,7 @@ int main(int argc, char **argv)
 
     stream_guard_standard();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* of the key log: its limit costs lines, and no client */
     signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
     signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));

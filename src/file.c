@@ -20,9 +20,9 @@ static const char *judge(int fd, size_t *ret_size)
     return NULL;
 }
 
-const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
+/* Takes what open(2) has returned. */
+static const char *take(int fd, int *ret_fd, size_t *ret_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *reason;
 
     if (fd < 0)
@@ -33,4 +33,17 @@ const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
     else
         *ret_fd = fd;
     return reason;
+}
+
+const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
+{
+    return take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret_fd, ret_size);
+}
+
+const char *file_append(const char *path, bool create, int *ret_fd)
+{
+    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | (create ? O_CREAT : 0);
+    size_t size;
+
+    return take(open(path, flags, S_IRUSR | S_IWUSR), ret_fd, &size);
 }

@@ -4,6 +4,7 @@
 #ifndef ECHOD_FILE_H
 #define ECHOD_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -13,5 +14,11 @@
  * done, a static text or one of strerror(3).
  */
 const char *file_open(const char *path, int *ret_fd, size_t *ret_size);
+
+/*
+ * Open a regular file to add to it, as the same *ret_fd; with `create` one is made if there is
+ * none, that only its owner can read. Returns as file_open() does.
+ */
+const char *file_append(const char *path, bool create, int *ret_fd);
 
 #endif

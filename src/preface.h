@@ -8,6 +8,7 @@
 #include "addr.h"
 #include "deadline.h"
 #include "network.h"
+#include "proxy.h"
 #include "record.h"
 
 struct stream;
@@ -24,19 +25,24 @@ struct preface_params {
     struct networks trusted; /* who may send a header; peers over AF_UNIX always may */
 };
 
+/* The header that came, and its bytes, which its slices point into. */
+struct preface {
+    struct proxy_header header; /* its version is 0 where none came */
+    unsigned char data[PROXY_HEADER_MAX];
+};
+
 /*
  * Read the header that `peer` sends, and no byte beyond it: before anything else is read of the
  * stream, a plain one. Until the deadline, in total.
  *
- * Returns END_CLOSED when the stream is ready for what comes next, *ret_client being set if the
- * header names another address than the socket's; it stays as it is after a header that names none
- * (LOCAL, UNKNOWN) and where there is no header. Bytes that turn out to be none are still to be
- * read then, and so is an end of the stream before the first byte, whatever the mode is. With
- * PREFACE_OPTIONAL this includes who has not begun a header by the deadline.
+ * Returns END_CLOSED when the stream is ready for what comes next; *ret_preface then has the header
+ * or says that there is none. Bytes that turn out to be none are still to be read, and so is an end
+ * of the stream before the first byte, whatever the mode is. With PREFACE_OPTIONAL this includes
+ * who has not begun a header by the deadline.
  * Else returns how the client ended: END_PROXY_ERROR, with stream->error; END_HANDSHAKE_TIMEOUT,
  * with stream->error; END_RESET.
  */
 enum end preface_read(struct stream *stream, const struct preface_params *params,
-                      const struct addr *peer, deadline_t deadline, struct addr *ret_client);
+                      const struct addr *peer, deadline_t deadline, struct preface *ret_preface);
 
 #endif

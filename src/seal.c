@@ -6,6 +6,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,6 +90,7 @@ static const struct rule client_rules[] = {
     ALLOW(shutdown),
     ALLOW_IF(ioctl, 1, EQUALS(1, SIOCOUTQ)),
     ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_LINGER)),
+    ALLOW_IF(getsockopt, 2, EQUALS(1, IPPROTO_TCP), EQUALS(2, TCP_INFO)),
 };
 
 static const struct rule keeper_rules[] = {
@@ -245,18 +248,30 @@ static int keep_only(const int *kept, size_t n)
     return close_range(first, ~0u, 0);
 }
 
+/* RLIMIT_FSIZE is of the offset: what is there already counts. */
+static struct rlimit file_limit(size_t n)
+{
+    rlim_t limit = 0;
+    struct stat st;
+
+    for (int i = 0; i < (int)n; i++)
+        if (fstat(i, &st) == 0 && S_ISREG(st.st_mode) && (rlim_t)st.st_size + SEAL_GROWTH > limit)
+            limit = (rlim_t)st.st_size + SEAL_GROWTH;
+    return (struct rlimit){limit, limit};
+}
+
 /*
  * A client's process gets no descriptor beyond those it keeps, which stand lowest: the limit is
  * their number and not 0, with which poll(2) fails. The keeper is handed one for each handshake.
  */
 static int set_limits(enum seal_kind kind, size_t n)
 {
-    const struct rlimit none = {0, 0}, files = {n, n};
+    const struct rlimit none = {0, 0}, files = {n, n}, growth = file_limit(n);
 
     if (kind == SEAL_CLIENT && setrlimit(RLIMIT_NOFILE, &files) < 0)
         return -1;
 #ifndef ECHOD_SANITIZED /* standard error may be a file */
-    if (setrlimit(RLIMIT_FSIZE, &none) < 0)
+    if (setrlimit(RLIMIT_FSIZE, &growth) < 0)
         return -1;
 #endif
     return setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ? -1 : 0;

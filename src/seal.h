@@ -21,7 +21,10 @@ enum seal_kind {
 };
 
 /* The most descriptors that a sealed process keeps. */
-#define SEAL_KEPT_MAX 2
+#define SEAL_KEPT_MAX 3
+
+/* Bytes that a sealed process may add to a file, others that write to it counting as well. */
+#define SEAL_GROWTH (64L * 1024 * 1024)
 
 /*
  * Compile the filters and make the ruleset, once, in the process that will fork those to be sealed.
@@ -32,8 +35,9 @@ int seal_prepare(struct err *ret_err);
 
 /*
  * Seal the calling process for good. Its descriptors kept[0], kept[1], ... (`n` of them, all above
- * standard error) become 0, 1, ...; every other one is closed.
- * Returns 0, or -1 with errno: the process must then end, since it is sealed in part or not at all.
+ * standard error) become 0, 1, ...; every other one is closed. Files can grow no more, but for
+ * those kept, by SEAL_GROWTH bytes. Returns 0, or -1 with errno: the process must then end, since
+ * it is sealed in part or not at all.
  */
 int seal(enum seal_kind kind, const int *kept, size_t n);
 

@@ -2,8 +2,10 @@
 #include "service_private.h"
 
 #include "deadline.h"
+#include "file.h"
 #include "keeper.h"
 #include "log.h"
+#include "report.h"
 #include "tickets.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #define WHERE_LIMIT 4200
+#define LOOK_USEC (86400 * USEC_PER_SEC)
 #define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
 
 /* A sink that adds to the faults of one listener's setting the place where it was given. */
@@ -156,9 +159,11 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
     if (settings->proxy.mode != PREFACE_OFF)
         service->rules[i].proxies = settings->proxy.trusted;
     service->sessions[i] = (struct session_params){
+        .name = settings->listen.name,
         .keeper = has_tls(settings) && settings->tls.key_isolation ? service->keeper : NULL,
         .preface = settings->proxy,
         .rules = &service->rules[i],
+        .report = settings->report,
         .handshake_usec = settings->handshake_timeout_usec,
         .idle_usec = settings->idle_timeout_usec,
         .session_usec = settings->session_timeout_usec,
@@ -180,6 +185,7 @@ static struct service *build(const char *path, const char *const *overrides, str
         free(service);
         return NULL;
     }
+    report_prepare();
     n = service->settings->n_listeners;
     find_user(service, faults);
     start_keeper(service, path, faults);
@@ -193,6 +199,33 @@ static struct service *build(const char *path, const char *const *overrides, str
     for (size_t i = 0; i < n && whole; i++)
         build_listener(service, i, faults);
     return service;
+}
+
+/* Whom root becomes shall have the file: the next reload opens it again. */
+static const char *take_keylog(const struct service *service, const char *path, int *ret_fd)
+{
+    const struct user *user = user_to_become(service);
+    const char *reason = file_append(path, true, ret_fd);
+
+    if (!reason && user && fchown(*ret_fd, user->uid, user->gid) < 0)
+        return strerror(errno);
+    return reason;
+}
+
+/* Not while it is only checked, which must leave no file of whoever does that. */
+static void open_keylogs(struct service *service, struct faults *faults)
+{
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        struct relay relay = relay_to(service, i, faults);
+        struct faults placed = {.report = relay_fault, .arg = &relay};
+        const char *path = service->settings->listeners[i].tls.keylog;
+        const char *reason = path && service->sessions[i].tls
+                                 ? take_keylog(service, path, &service->sessions[i].keylog)
+                                 : NULL;
+
+        if (reason)
+            fault(&placed, "tls.keylog", "cannot write to %s: %s", path, reason);
+    }
 }
 
 /* Of what was built, and the faults reported since there were `before`. */
@@ -210,6 +243,10 @@ int service_load(const char *path, const char *const *overrides, struct faults *
     struct service *service = build(path, overrides, faults);
     int status = status_of(service, faults, before);
 
+    if (status == EX_OK) {
+        open_keylogs(service, faults);
+        status = status_of(service, faults, before);
+    }
     if (status == EX_OK)
         *ret_service = service;
     else
@@ -304,20 +341,39 @@ void service_inherit(struct service *service, const struct service *old)
 }
 
 /* Without a first key no ticket is issued, and all is well otherwise. */
-void service_renew_tickets(const struct service *service, struct server *server)
+static uint64_t renew_tickets(const struct service *service, uint64_t now_usec)
 {
     uint64_t next_usec;
 
     if (!service->tickets)
-        return;
-    if (ticket_ring_advance(service->tickets, now_usec(), &next_usec) < 0) {
-        log_error("there is no randomness for a new key of session tickets: trying again");
-        next_usec = now_usec() + TICKET_RETRY_USEC;
-    }
-    server_set_alarm(server, next_usec);
+        return DEADLINE_NEVER;
+    if (ticket_ring_advance(service->tickets, now_usec, &next_usec) == 0)
+        return next_usec;
+    log_error("there is no randomness for a new key of session tickets: trying again");
+    return now_usec + TICKET_RETRY_USEC;
 }
 
-int service_start(const struct service *service, struct server *server, struct err *ret_err)
+void service_wake(struct service *service, struct server *server, uint64_t now_usec)
+{
+    uint64_t next_usec = renew_tickets(service, now_usec);
+
+    if (now_usec >= service->look_usec) {
+        service_warn_of_expiry(service);
+        service->look_usec = now_usec + LOOK_USEC;
+    }
+    server_set_alarm(server, next_usec < service->look_usec ? next_usec : service->look_usec);
+}
+
+/* What there is to say of the certificates by now has been announced. */
+static void begin(struct service *service, struct server *server)
+{
+    uint64_t now = now_usec();
+
+    service->look_usec = now + LOOK_USEC;
+    service_wake(service, server, now);
+}
+
+int service_start(struct service *service, struct server *server, struct err *ret_err)
 {
     const struct server_limits limits = limits_of(service);
     struct server_listener *listeners = calloc(service->sockets.n, sizeof(*listeners));
@@ -332,7 +388,7 @@ int service_start(const struct service *service, struct server *server, struct e
         if (socket->listener != LISTEN_UNUSED)
             listeners[n++] = listener_of(service, (size_t)socket->listener, socket->fd);
     }
-    service_renew_tickets(service, server);
+    begin(service, server);
     result = adopt_keeper(service, server, ret_err);
     if (result == 0)
         result = server_configure(server, listeners, n, &limits, ret_err);
@@ -356,13 +412,13 @@ static size_t find_listener(const struct service *service, int fd)
     return 0;
 }
 
-int service_start_single(const struct service *service, struct server *server, int fd,
+int service_start_single(struct service *service, struct server *server, int fd,
                          struct err *ret_err)
 {
     const struct server_limits limits = limits_of(service);
     const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
 
-    service_renew_tickets(service, server);
+    begin(service, server);
     if (adopt_keeper(service, server, ret_err) < 0)
         return -1;
     return server_serve_single(server, &listener, &limits, ret_err);
@@ -386,8 +442,11 @@ void service_free(struct service *service)
 {
     if (!service)
         return;
-    for (size_t i = 0; service->sessions && i < service->settings->n_listeners; i++)
+    for (size_t i = 0; service->sessions && i < service->settings->n_listeners; i++) {
         tls_server_free(service->sessions[i].tls);
+        if (service->sessions[i].keylog > 0)
+            close(service->sessions[i].keylog);
+    }
     ticket_ring_unref(service->tickets);
     listen_close(&service->sockets);
     keeper_stop(service->keeper);

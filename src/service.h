@@ -22,6 +22,7 @@ struct service {
     struct listen_params *listen;    /* one for each listener */
     struct admit_rules *rules;       /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
+    uint64_t look_usec;              /* when the certificates' dates are looked at next */
     struct user user;                /* of the settings, where they name one */
     bool has_user;                   /* and root has yet to become it */
     bool failed;                     /* for want of something in the system, while it was built */
@@ -57,10 +58,10 @@ int service_listen(struct service *service, const struct listen_set *old, struct
 void service_inherit(struct service *service, const struct service *old);
 
 /* Have the server accept on the service's sockets. Returns 0, or -1 with *ret_err. */
-int service_start(const struct service *service, struct server *server, struct err *ret_err);
+int service_start(struct service *service, struct server *server, struct err *ret_err);
 
 /* Have the server serve the one client connected on `fd`. Returns 0, or -1 with *ret_err. */
-int service_start_single(const struct service *service, struct server *server, int fd,
+int service_start_single(struct service *service, struct server *server, int fd,
                          struct err *ret_err);
 
 /*
@@ -69,8 +70,12 @@ int service_start_single(const struct service *service, struct server *server, i
  */
 int service_restore(const struct service *service, struct server *server, struct err *ret_err);
 
-/* The server's alarm has come: renew the keys of session tickets. */
-void service_renew_tickets(const struct service *service, struct server *server);
+/*
+ * Do what is due by now, a time of CLOCK_MONOTONIC in microseconds, and set the server's alarm for
+ * what is next: new keys of session tickets, and once a day a warning of each certificate that
+ * has expired or soon will.
+ */
+void service_wake(struct service *service, struct server *server, uint64_t now_usec);
 
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);

@@ -59,26 +59,39 @@ static void warn_of_key(const struct service *service, const char *name, const c
                     name, key);
 }
 
-static void announce_certificate(const char *name, const struct tls_certificate *certificate)
+/* With `all`, those with nothing to warn of, too. */
+static void announce_certificates(const struct service *service, size_t listener, bool all)
 {
+    const struct tls_server *server = service->sessions[listener].tls;
+    const char *name = service->listen[listener].name;
+    struct tls_certificate certificate;
     char text[VALIDITY_MAX];
 
-    if (service_judge_validity(certificate, text))
-        log_info("%s: certificate %s %s", name, certificate->subject, text);
-    else
-        log_warning("%s: certificate %s %s", name, certificate->subject, text);
+    for (size_t i = 0; server && tls_server_certificate(server, i, &certificate) == 0; i++) {
+        if (!service_judge_validity(&certificate, text))
+            log_warning("%s: certificate %s %s", name, certificate.subject, text);
+        else if (all)
+            log_info("%s: certificate %s %s", name, certificate.subject, text);
+    }
+}
+
+void service_warn_of_expiry(const struct service *service)
+{
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        announce_certificates(service, i, false);
 }
 
 static void announce_tls(const struct service *service, size_t listener)
 {
     const struct tls_params *params = &service->settings->listeners[listener].tls;
-    const struct tls_server *server = service->sessions[listener].tls;
     const char *name = service->listen[listener].name;
-    struct tls_certificate certificate;
 
-    for (size_t i = 0; tls_server_certificate(server, i, &certificate) == 0; i++)
-        announce_certificate(name, &certificate);
+    announce_certificates(service, listener, true);
     warn_of_readable(name, "ticket keys", params->ticket_keys);
+    warn_of_readable(name, "key log", params->keylog);
+    if (params->keylog)
+        log_warning("%s: tls.keylog is set: whoever can read %s can read what all clients send",
+                    name, params->keylog);
     warn_of_key(service, name, params->key);
     for (size_t i = 0; i < params->sni.n; i++)
         warn_of_key(service, name, tls_sni(params, i)->key);

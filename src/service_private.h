@@ -14,4 +14,7 @@
  */
 bool service_judge_validity(const struct tls_certificate *certificate, char *ret_text);
 
+/* Warn of each certificate that is not valid, or not for long. */
+void service_warn_of_expiry(const struct service *service);
+
 #endif

@@ -4,6 +4,7 @@
 #include "admit.h"
 #include "echo.h"
 #include "keeper.h"
+#include "report.h"
 #include "seal.h"
 #include "sniff.h"
 #include "stream.h"
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How long the peer gets to end its side after we have ended ours: within a second all is over. */
@@ -58,6 +60,138 @@ static enum end handshake(struct stream *stream, deadline_t deadline)
     }
 }
 
+/* ---- what comes before the echo ---- */
+
+static deadline_t sooner(uint64_t usec, deadline_t session)
+{
+    deadline_t deadline = deadline_in(usec);
+
+    return deadline < session ? deadline : session;
+}
+
+/* A session under way. */
+struct session {
+    const struct session_params *params;
+    const struct addr *peer;
+    struct record *record;
+    deadline_t deadline; /* the end of all of it */
+    struct stream stream;
+    struct preface preface;
+};
+
+/* The lists say of whom a proxy names what they say of who comes by himself. */
+static enum end check_named(struct session *session)
+{
+    const struct addr *client = &session->record->client;
+    enum admit_rule rule =
+        client->len > 0 ? admit_ask_lists(session->params->rules, client) : ADMIT_OK;
+
+    if (rule == ADMIT_OK)
+        return END_CLOSED;
+    snprintf(session->stream.error, sizeof(session->stream.error),
+             "%s keeps out whom the proxy names", admit_rule_name(rule));
+    return END_REFUSED;
+}
+
+static enum end begin_preface(struct session *session, deadline_t deadline)
+{
+    enum end end = preface_read(&session->stream, &session->params->preface, session->peer,
+                                deadline, &session->preface);
+
+    session->record->client = session->preface.header.source;
+    return end == END_CLOSED ? check_named(session) : end;
+}
+
+static enum end begin_tls(struct session *session, deadline_t deadline)
+{
+    struct stream *stream = &session->stream;
+    enum end end = check_protocol(stream, deadline);
+
+    if (end == END_CLOSED && tls_accept(stream, session->params->tls) < 0)
+        end = END_TLS_ERROR;
+    if (end == END_CLOSED)
+        end = handshake(stream, deadline);
+    if (end == END_CLOSED)
+        tls_describe(stream, &session->record->tls);
+    return end;
+}
+
+/*
+ * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
+ * be as late as any byte may, since a client that may leave it out is silent until then.
+ */
+static enum end begin(struct session *session)
+{
+    const struct session_params *params = session->params;
+    deadline_t deadline = sooner(params->handshake_usec, session->deadline);
+    deadline_t silence =
+        params->handshake_usec ? deadline : sooner(params->idle_usec, session->deadline);
+    enum end end = begin_preface(session, silence);
+
+    if (end == END_HANDSHAKE_TIMEOUT && !params->handshake_usec)
+        end = END_IDLE;
+    if (end == END_CLOSED && params->tls)
+        end = begin_tls(session, deadline);
+    keeper_hang_up(); /* nothing is signed after this */
+    if ((end == END_HANDSHAKE_TIMEOUT || end == END_IDLE) && deadline_passed(session->deadline))
+        end = END_SESSION_TIMEOUT;
+    return end;
+}
+
+/* Returns END_CLOSED when all of it is written, else how the client ended. */
+static enum end send_all(struct session *session, const char *data, size_t length)
+{
+    struct stream *stream = &session->stream;
+    deadline_t deadline = sooner(session->params->idle_usec, session->deadline);
+    size_t sent = 0, n;
+
+    while (sent < length) {
+        enum stream_status status = stream_write(stream, data + sent, length - sent, &n);
+
+        if (status == STREAM_OK)
+            sent += n;
+        else if (status == STREAM_FAILED)
+            return stream->end;
+        else if (!stream_wait(stream, stream_wants(status), deadline))
+            return deadline_passed(session->deadline) ? END_SESSION_TIMEOUT : END_IDLE;
+    }
+    return END_CLOSED;
+}
+
+/* It is ours and no part of the echo: no byte of it counts. */
+static enum end send_report(struct session *session)
+{
+    const struct report report = {session->params->name, session->peer, &session->preface.header,
+                                  &session->stream, &session->record->tls};
+    size_t length;
+    char *line = report_new(&report, &length);
+    enum end end;
+
+    if (!line) {
+        snprintf(session->stream.error, sizeof(session->stream.error), "no memory for its report");
+        return END_RESET;
+    }
+    end = send_all(session, line, length);
+    free(line);
+    return end;
+}
+
+static enum end converse(struct session *session)
+{
+    const struct session_params *params = session->params;
+    const struct echo_limits limits = {.idle_usec = params->idle_usec,
+                                       .deadline = session->deadline,
+                                       .max_bytes = params->max_bytes,
+                                       .frame = params->frame};
+    enum end end = begin(session);
+
+    if (end == END_CLOSED && params->report)
+        end = send_report(session);
+    return end == END_CLOSED ? echo_run(&session->stream, &limits, session->record) : end;
+}
+
+/* ---- and after it ---- */
+
 /* How long a peer that is slow to read may take with what is left for it. */
 static uint64_t patience(const struct session_params *params, deadline_t session)
 {
@@ -90,84 +224,6 @@ static bool is_settled(enum end end, const struct record *record)
     return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
 }
 
-static deadline_t sooner(uint64_t usec, deadline_t session)
-{
-    deadline_t deadline = deadline_in(usec);
-
-    return deadline < session ? deadline : session;
-}
-
-/* The lists say of whom a proxy names what they say of who comes by himself. */
-static enum end check_named(struct stream *stream, const struct session_params *params,
-                            const struct addr *client)
-{
-    enum admit_rule rule = client->len > 0 ? admit_ask_lists(params->rules, client) : ADMIT_OK;
-
-    if (rule == ADMIT_OK)
-        return END_CLOSED;
-    snprintf(stream->error, sizeof(stream->error), "%s keeps out whom the proxy names",
-             admit_rule_name(rule));
-    return END_REFUSED;
-}
-
-static enum end begin_preface(struct stream *stream, const struct addr *peer,
-                              const struct session_params *params, deadline_t deadline,
-                              struct record *record)
-{
-    enum end end = preface_read(stream, &params->preface, peer, deadline, &record->client);
-
-    return end == END_CLOSED ? check_named(stream, params, &record->client) : end;
-}
-
-static enum end begin_tls(struct stream *stream, const struct session_params *params,
-                          deadline_t deadline, struct record *record)
-{
-    enum end end = check_protocol(stream, deadline);
-
-    if (end == END_CLOSED && tls_accept(stream, params->tls) < 0)
-        end = END_TLS_ERROR;
-    if (end == END_CLOSED)
-        end = handshake(stream, deadline);
-    if (end == END_CLOSED)
-        tls_describe(stream, &record->tls);
-    return end;
-}
-
-/*
- * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
- * be as late as any byte may, since a client that may leave it out is silent until then.
- */
-static enum end begin(struct stream *stream, const struct addr *peer,
-                      const struct session_params *params, deadline_t session,
-                      struct record *record)
-{
-    deadline_t deadline = sooner(params->handshake_usec, session);
-    deadline_t silence = params->handshake_usec ? deadline : sooner(params->idle_usec, session);
-    enum end end = begin_preface(stream, peer, params, silence, record);
-
-    if (end == END_HANDSHAKE_TIMEOUT && !params->handshake_usec)
-        end = END_IDLE;
-    if (end == END_CLOSED && params->tls)
-        end = begin_tls(stream, params, deadline, record);
-    keeper_hang_up(); /* nothing is signed after this */
-    if ((end == END_HANDSHAKE_TIMEOUT || end == END_IDLE) && deadline_passed(session))
-        end = END_SESSION_TIMEOUT;
-    return end;
-}
-
-static enum end converse(struct stream *stream, const struct addr *peer,
-                         const struct session_params *params, deadline_t session,
-                         struct record *record)
-{
-    const struct echo_limits limits = {.idle_usec = params->idle_usec,
-                                       .deadline = session,
-                                       .max_bytes = params->max_bytes,
-                                       .frame = params->frame};
-    enum end end = begin(stream, peer, params, session, record);
-
-    return end == END_CLOSED ? echo_run(stream, &limits, record) : end;
-}
-
 /* One deadline for all of it. */
 static void end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
                        const struct record *record)
@@ -189,17 +245,21 @@ static bool peer_left(enum end end)
 void session_run(int fd, const struct addr *peer, const struct session_params *params,
                  struct record *record)
 {
-    deadline_t session = deadline_in(params->session_usec);
-    struct stream stream;
+    struct session session; /* large: what is not used yet stays untouched */
+    struct stream *stream = &session.stream;
     enum end end;
 
-    stream_open(&stream, fd);
-    end = converse(&stream, peer, params, session, record);
-    end_stream(&stream, end, patience(params, session), record);
-    record->end = peer_left(end) && !stream.heard ? END_PROBE : end;
-    if (stream.speaks_tls) /* which says more than a reset by a peer that got its hello back */
-        snprintf(stream.error, sizeof(stream.error), "it sent TLS where none is spoken");
-    snprintf(record->error, sizeof(record->error), "%s", stream.error);
+    session.params = params;
+    session.peer = peer;
+    session.record = record;
+    session.deadline = deadline_in(params->session_usec);
+    stream_open(stream, fd);
+    end = converse(&session);
+    end_stream(stream, end, patience(params, session.deadline), record);
+    record->end = peer_left(end) && !stream->heard ? END_PROBE : end;
+    if (stream->speaks_tls) /* which says more than a reset by a peer that got its hello back */
+        snprintf(stream->error, sizeof(stream->error), "it sent TLS where none is spoken");
+    snprintf(record->error, sizeof(record->error), "%s", stream->error);
 }
 
 /* ---- in a process of its own ---- */
@@ -213,21 +273,40 @@ static uint64_t hurried(uint64_t usec)
     return part > HURRY_LEAST_USEC ? part : HURRY_LEAST_USEC;
 }
 
+/* The descriptors that the process keeps; once it is sealed they are numbered as here. */
+struct kept {
+    int n, fds[SEAL_KEPT_MAX];
+};
+
+/* Returns the number that it will have, or -1 where there is none. */
+static int keep(struct kept *kept, int fd)
+{
+    if (fd < 0)
+        return -1;
+    kept->fds[kept->n] = fd;
+    return kept->n++;
+}
+
 /* Nothing of the peer is read before the process is sealed. */
 void session_serve(const struct client *client, int fd, const void *arg, struct record *record)
 {
     struct session_params params = *(const struct session_params *)arg;
-    int kept[SEAL_KEPT_MAX] = {fd, -1};
+    struct kept kept = {.n = 0};
+    int keeper = -1, keylog;
 
     if (client->hurried)
         params.handshake_usec = hurried(params.handshake_usec);
+    fd = keep(&kept, fd);
     if (params.keeper)
-        kept[1] = keeper_connect(params.keeper, params.handshake_usec);
-    if (seal(SEAL_CLIENT, kept, kept[1] < 0 ? 1 : 2) < 0) {
+        keeper = keep(&kept, keeper_connect(params.keeper, params.handshake_usec));
+    keylog = keep(&kept, params.keylog > 0 ? params.keylog : -1);
+    if (seal(SEAL_CLIENT, kept.fds, (size_t)kept.n) < 0) {
         snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
                  strerror(errno));
         return;
     }
-    keeper_use(kept[1] < 0 ? -1 : 1);
-    session_run(0, &client->peer, &params, record);
+    keeper_use(keeper);
+    if (keylog >= 0)
+        tls_server_log_keys(params.tls, keylog);
+    session_run(fd, &client->peer, &params, record);
 }

@@ -9,6 +9,7 @@
 #include "preface.h"
 #include "record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct admit_rules;
@@ -17,10 +18,13 @@ struct tls_server;
 
 /* What one listener asks of its clients. Times in microseconds, 0 = no limit. */
 struct session_params {
+    const char *name;            /* of the listener; borrowed */
     struct tls_server *tls;      /* NULL for plaintext; borrowed */
     const struct keeper *keeper; /* who signs for `tls`; NULL: it has the key itself; borrowed */
+    int keylog;                  /* descriptor for tls_server_log_keys(); 0 = none; borrowed */
     struct preface_params preface;
     const struct admit_rules *rules; /* for whom a proxy names; borrowed; NULL with PREFACE_OFF */
+    bool report;                     /* what the server sees of the client goes ahead of the echo */
     uint64_t handshake_usec;
     uint64_t idle_usec;
     uint64_t session_usec;
@@ -31,7 +35,8 @@ struct session_params {
 /*
  * Serve the client on `fd`, a connected stream socket that is non-blocking; closes it. Blocks until
  * the client is served or a limit ends it, and fills in the record, which the caller zeroed. `peer`
- * is where the socket's other end is; NULL will do with PREFACE_OFF.
+ * is where the socket's other end is; NULL will do with PREFACE_OFF. A report needs
+ * report_prepare().
  */
 void session_run(int fd, const struct addr *peer, const struct session_params *params,
                  struct record *record);

@@ -25,6 +25,7 @@ struct listener_settings {
     uint64_t idle_timeout_usec;
     uint64_t session_timeout_usec;
     int64_t max_bytes;
+    bool report;
     struct frame_params frame;
     struct preface_params proxy;
     struct admit_rules admit; /* but for its proxies, which follow from `proxy` */

@@ -136,6 +136,8 @@ static const struct setting listener_rows[] = {
              "What ends a message with framing = \"marker\"."),
     LISTENER("max_message", frame.max_message, "1048576", 1, FRAME_MESSAGE_MAX,
              "Bytes in one message, without its end or length; a longer one ends the session."),
+    LISTENER("report", report, "false", 0, 0,
+             "Send each client a line of JSON before the echo: what the server sees of it."),
     LISTENER(
         "handshake_timeout", handshake_timeout_usec, "10", 0, DAY,
         "Seconds for all that comes before data, PROXY header and TLS handshake; 0 = no limit."),
@@ -201,6 +203,8 @@ static const struct setting listener_rows[] = {
              "Protocols offered in ALPN, the best first; a client that wants others is refused."),
     LISTENER("tls.tickets", tls.tickets, "2", 0, 16,
              "Session tickets sent after a handshake; 0 means that no session resumes."),
+    PATH(struct listener_settings, "tls.keylog", tls.keylog,
+         "File that gets the keys of every session, for Wireshark: who reads it reads all."),
     PATH(struct listener_settings, "tls.ticket_keys", tls.ticket_keys,
          "File of the tickets' keys, for restarts and other machines; left out, keys come and go."),
     LISTENER("tls.ticket_lifetime", tls.ticket_usec, "7200", 1, 7 * DAY,

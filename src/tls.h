@@ -58,6 +58,7 @@ struct tls_params {
     int verify_depth;          /* intermediate certificates in a client's chain */
     struct texts client_names; /* whom a client's certificate must be for; none = anyone */
     struct texts alpn;         /* the best first; none = ALPN is not spoken */
+    const char *keylog;        /* file that gets the secrets of each session; NULL = nobody does */
     const char *ticket_keys;   /* file of ticket_ring_load(); NULL = keys that nobody else has */
     int tickets;               /* session tickets a handshake; 0 = none, and no resumption */
     uint64_t ticket_usec;      /* how long a ticket resumes */
@@ -91,11 +92,19 @@ void tls_server_free(struct tls_server *server);
  */
 void tls_server_share_tickets(struct tls_server *server, struct ticket_ring *ring);
 
+/*
+ * Write what decrypts each session to this descriptor from here on, a line of the NSS key log
+ * format (draft-ietf-tls-keylogfile) at a time. It stays the caller's.
+ */
+void tls_server_log_keys(struct tls_server *server, int fd);
+
 /* Who a certificate is for and from, and when it is valid. */
 struct tls_certificate {
     char subject[128];
     char issuer[128];
     char names[512]; /* its subject alternative names, divided by ", " */
+    char serial[48]; /* its serial number, in hexadecimal digits (RFC 5280, 4.1.2.2: 20 bytes) */
+    char sha256[65]; /* the digest of all of it, in hexadecimal digits */
     time_t not_before;
     time_t not_after;
 };
@@ -153,7 +162,8 @@ struct tls_session *tls_session_get(const struct stream *stream);
 void tls_session_free(struct tls_session *session);
 
 /*
- * The certificate `i` of the chain that the server sent, the leaf being 0.
+ * The certificate `i` of the chain that the peer sent, the leaf being 0. Of a client whose session
+ * is resumed there is only that.
  * Returns 0, or -1 when there are no so many.
  */
 int tls_peer_certificate(const struct stream *stream, int i,

@@ -55,6 +55,23 @@ static void read_names(X509 *certificate, char *names, size_t size)
     GENERAL_NAMES_free(list);
 }
 
+static void read_hex(const unsigned char *bytes, size_t n, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < n && 2 * i + 2 < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void read_digest(X509 *certificate, char *text, size_t size)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    if (X509_digest(certificate, EVP_sha256(), digest, &n) != 1)
+        n = 0;
+    read_hex(digest, n, text, size);
+}
+
 void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certificate)
 {
     X509_NAME_oneline(X509_get_subject_name(certificate), ret_certificate->subject,
@@ -62,6 +79,31 @@ void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certifi
     X509_NAME_oneline(X509_get_issuer_name(certificate), ret_certificate->issuer,
                       sizeof(ret_certificate->issuer));
     read_names(certificate, ret_certificate->names, sizeof(ret_certificate->names));
+    read_hex(ASN1_STRING_get0_data(X509_get0_serialNumber(certificate)),
+             (size_t)ASN1_STRING_length(X509_get0_serialNumber(certificate)),
+             ret_certificate->serial, sizeof(ret_certificate->serial));
+    read_digest(certificate, ret_certificate->sha256, sizeof(ret_certificate->sha256));
     ret_certificate->not_before = tls_time(X509_get0_notBefore(certificate));
     ret_certificate->not_after = tls_time(X509_get0_notAfter(certificate));
+}
+
+/* OpenSSL's chain has the leaf in it only where the peer is a server. */
+static X509 *peer_certificate(SSL *ssl, int i)
+{
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+
+    if (i == 0)
+        return SSL_get0_peer_certificate(ssl);
+    return sk_X509_value(chain, SSL_is_server(ssl) ? i - 1 : i); /* NULL beyond the end */
+}
+
+int tls_peer_certificate(const struct stream *stream, int i,
+                         struct tls_certificate *ret_certificate)
+{
+    X509 *certificate = stream->tls ? peer_certificate(stream->tls, i) : NULL;
+
+    if (!certificate)
+        return -1;
+    tls_read_certificate(certificate, ret_certificate);
+    return 0;
 }

@@ -176,14 +176,3 @@ void tls_session_free(struct tls_session *session)
 {
     SSL_SESSION_free((SSL_SESSION *)session);
 }
-
-int tls_peer_certificate(const struct stream *stream, int i,
-                         struct tls_certificate *ret_certificate)
-{
-    STACK_OF(X509) *chain = stream->tls ? SSL_get_peer_cert_chain(stream->tls) : NULL;
-
-    if (!chain || i >= sk_X509_num(chain))
-        return -1;
-    tls_read_certificate(sk_X509_value(chain, i), ret_certificate);
-    return 0;
-}

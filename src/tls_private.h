@@ -48,6 +48,7 @@ struct tls_server {
     struct tls_identity *others;
     bool strict_sni;
     struct texts client_names;
+    int keylog;                  /* descriptor of tls_server_log_keys() */
     struct tls_bytes alpn;       /* as on the wire (RFC 7301, 3.1) */
     struct ticket_ring *tickets; /* whose keys its tickets are made by; NULL = OpenSSL's own */
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The keeper signs and does nothing else: whatever has the server decrypt is out of the question.
  */
@@ -221,6 +222,24 @@ int tls_server_certificate(const struct tls_server *server, size_t i,
         return -1;
     tls_read_certificate(i == 0 ? server->own.leaf : server->others[i - 1].leaf, ret_certificate);
     return 0;
+}
+
+/* With one write(2), so that the lines of many processes do not mix; what cannot be written is
+ * lost. */
+static void on_secret(const SSL *ssl, const char *line)
+{
+    const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    char text[512];
+    int n = snprintf(text, sizeof(text), "%s\n", line);
+
+    if (n > 0 && (size_t)n < sizeof(text) && write(server->keylog, text, (size_t)n) < 0)
+        errno = 0;
+}
+
+void tls_server_log_keys(struct tls_server *server, int fd)
+{
+    server->keylog = fd;
+    SSL_CTX_set_keylog_callback(server->ctx, on_secret);
 }
 
 int tls_accept(struct stream *stream, const struct tls_server *server)

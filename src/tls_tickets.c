@@ -57,6 +57,26 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return key == issuer ? 1 : 2;
 }
 
+/* A handshake in full, in place of one by the ticket of a client whose certificate has ended since.
+ */
+static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                    size_t name_length, SSL_TICKET_STATUS status, void *arg)
+{
+    X509 *client = session ? SSL_SESSION_get0_peer(session) : NULL;
+
+    (void)ssl, (void)name, (void)name_length, (void)arg;
+    if (client && X509_cmp_current_time(X509_get0_notAfter(client)) < 0)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    switch (status) {
+    case SSL_TICKET_SUCCESS:
+        return SSL_TICKET_RETURN_USE;
+    case SSL_TICKET_SUCCESS_RENEW:
+        return SSL_TICKET_RETURN_USE_RENEW;
+    default:
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+}
+
 void tls_server_share_tickets(struct tls_server *server, struct ticket_ring *ring)
 {
     server->tickets = ticket_ring_ref(ring);
@@ -194,6 +214,7 @@ void tls_set_up_tickets(struct tls_server *server, const struct tls_params *para
 
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(ctx, (long)(params->ticket_usec / USEC_PER_SEC));
+    SSL_CTX_set_session_ticket_cb(ctx, NULL, on_session, NULL);
     SSL_CTX_set_num_tickets(ctx, (size_t)params->tickets);
     if (params->tickets == 0)
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);

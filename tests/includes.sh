@@ -11,7 +11,8 @@ rows=(
     "record admit keeper tickets"
     "board stream"
     "clients echo tls listen exchange preface"
-    "server session dial"
+    "server report dial"
+    "session"
     "settings"
     "service"
     "echod echoc"
@@ -21,6 +22,7 @@ fences=(
     "openssl/=tls keeper ossl tickets"
     "seccomp.h=seal"
     "libconfig.h=settings"
+    "jansson.h=report echoc"
     "systemd/=listen server"
 )
 

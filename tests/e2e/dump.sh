@@ -74,7 +74,7 @@ drain_timeout = 0.5; user = "nobody"; group = "nogroup";
 log = { target = "stderr"; level = "debug"; };
 name = "other"; host = "127.0.0.1"; port = 0; backlog = 65535;
 reuse = false; reuse_port = true; nodelay = false; keepalive = 32767;
-handshake_timeout = 1.000001; idle_timeout = 0; session_timeout = 31536000; max_bytes = 1;
+handshake_timeout = 1.000001; idle_timeout = 0; session_timeout = 31536000; max_bytes = 1; report = true;
 allow = ( "127.0.0.0/8", "::1" ); deny = "::ffff:192.0.2.0/120"; max_clients_per_source = 0;
 source_prefix_v4 = 1; source_prefix_v6 = 128; rate_per_source = 1000000;
 proxy_protocol = "required"; proxy_trusted = [ "127.0.0.1", "fd00::/8" ];
@@ -87,7 +87,7 @@ tls = {
     ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";
     ciphersuites = "TLS_AES_128_GCM_SHA256"; groups = "P-256:X25519";
     tickets = 16; ticket_lifetime = 604800; key_isolation = false;
-    ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";
+    keylog = "keys"; ticket_keys = "tickets \"quoted\" back\\slash, blank, Ünï.pem";
     sni = ( { names = [ "a.example", "*.b.example" ]; certificate = "server.crt"; key = "server.key"; } );
     strict_sni = true; verify_client = "request"; client_ca = "ca.crt"; crl = "ca.crl"; verify_depth = 0;
     client_names = "client"; alpn = [ "h2", "echo" ];
@@ -97,7 +97,7 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'group = "nogroup";' 'key_isolation = false;' 'target = "stderr";' 'level = "debug";' \
     'name = "other";' 'host = "127.0.0.1";' 'port = 0;' 'backlog = 65535;' 'reuse = false;' \
     'reuse_port = true;' 'nodelay = false;' 'keepalive = 32767;' 'handshake_timeout = 1.000001;' \
-    'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'framing = "marker";' \
+    'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'report = true;' 'keylog = "keys";' 'framing = "marker";' \
     'allow = [ "127.0.0.0/8", "::1/128" ];' 'deny = [ "192.0.2.0/24" ];' \
     'max_clients_per_source = 0;' 'source_prefix_v4 = 1;' 'source_prefix_v6 = 128;' \
     'rate_per_source = 1000000;' 'proxy_protocol = "required";' \
@@ -114,8 +114,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 49 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 52 ] ||
+# 51 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 54 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none

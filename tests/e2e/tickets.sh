@@ -11,13 +11,15 @@ versions="1.2 1.3"
 visit() { # LISTENER VERSION OPTION...: a word there and back
     : >back
     hold | timeout 30 openssl s_client -nocommands -no_ign_eof "-tls${2/./_}" \
-        -connect "127.0.0.1:$(port "$1")" "${@:3}" >>back 2>err && grep -qx word back ||
+        -connect "127.0.0.1:$(port "$1")" "${@:3}" >>back 2>err && echoed ||
         { cat back err; return 1; }
 }
 hold() { # the tickets of TLS 1.3 come behind the handshake, at the latest with the echo
     echo word
-    within 20 grep -qx word back
+    within 20 echoed
 }
+# openssl keeps its own output in a buffer, so that a line of it may still be under way
+echoed() { grep -q 'word$' back; }
 opens() { # LISTENER VERSION SESSION: a new one, kept in the file
     visit "$1" "$2" -sess_out "$3" && grep -q '^New, TLSv1' back && [ -s "$3" ]
 }
@@ -170,4 +172,38 @@ cp two keys
 chmod 644 keys
 reload "$filed"
 expect "it warns of a file for all" within 15 logged "tls: every user can read the ticket keys keys"
+stop_echod
+
+# ---- no ticket outlives the certificate that its client has shown ----
+brief_client() { # SECONDS: that it is valid for, in brief.crt and brief.key
+    mkdir -p ca && : >ca/index && cat >ca.conf <<CONF
+[ca]
+default_ca = issue
+[issue]
+database = ca/index
+new_certs_dir = ca
+rand_serial = yes
+default_md = sha256
+policy = policy
+[policy]
+commonName = supplied
+CONF
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=brief -keyout brief.key -out brief.csr &&
+        openssl ca -batch -notext -config ca.conf -cert "$PKI/ca.crt" -keyfile "$PKI/ca.key" -in brief.csr \
+            -out brief.crt -startdate "$(date -u -d '1 hour ago' +%y%m%d%H%M%SZ)" \
+            -enddate "$(date -u -d "$1 seconds" +%y%m%d%H%M%SZ)"
+}
+start_echod "$(listeners_of "$(listener tls "verify_client = \"request\"; client_ca = \"$PKI/ca.crt\";")")"
+brief_client 6 >openssl.log 2>&1 || { cat openssl.log; fail "no certificate"; }
+expires=$(($(date +%s) + 6))
+brief=(-cert brief.crt -key brief.key)
+for version in $versions; do
+    expect "TLS $version: a client with a certificate" visit tls $version -sess_out c-$version "${brief[@]}"
+    [ "$(date +%s)" -ge $expires ] || expect "TLS $version: it resumes" resumes tls $version c-$version "${brief[@]}"
+done
+is_past() { [ "$(date +%s)" -gt $((expires + 1)) ]; }
+within 10 is_past
+for version in $versions; do
+    expect "TLS $version: no more when that has expired" does_not_resume tls $version c-$version
+done
 stop_echod
