@@ -2,7 +2,7 @@
 # manual.sh - the manual pages say what the programs do: every setting, option and end stands there,
 # and nothing that there is not.
 . "$(dirname "$0")/lib.sh"
-need mandoc
+need mandoc journalctl
 
 pages=("$top_srcdir/man/echod.8" "$top_builddir/man/echod.conf.5" "$top_srcdir/man/echoc.1")
 mandoc -T lint -W warning "${pages[@]}" >complaints
@@ -41,3 +41,15 @@ expect "every end" same settings told
 grep -o 'ECHOD_[A-Z_]*' "$top_srcdir/src/record.c" | sort -u >settings
 grep -oE 'ECHOD_[A-Z_]+' "${pages[0]}" | sort -u >told
 expect "every field" same settings told
+
+# ---- the journal's catalog: an entry for each end, of its ID, with no field that no record has ----
+catalog=$top_srcdir/systemd/echod.catalog
+grep -oE '"[0-9a-f]{32}"' "$top_srcdir/src/record.c" | tr -d '"' | sort >settings
+sed -n 's/^-- //p' "$catalog" | sort >told
+expect "every end is in the catalog" same settings told
+expect "with fields that there are" [ -z "$(grep -oE '@[A-Z_]+@' "$catalog" | tr -d @ | sort -u |
+    comm -23 - <(grep -oE 'ECHOD_[A-Z_]+' "$top_srcdir/src/record.c" | sort -u))" ]
+mkdir -p usr/lib/systemd/catalog
+cp "$catalog" usr/lib/systemd/catalog/
+journalctl --root="$dir" --update-catalog && journalctl --root="$dir" --list-catalog >told
+expect "and the journal has them all" [ "$(sed 's/ .*//' told)" = "$(cat settings)" ]
