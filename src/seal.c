@@ -249,7 +249,7 @@ static int keep_only(const int *kept, size_t n)
 }
 
 /* RLIMIT_FSIZE is of the offset: what is there already counts. */
-static struct rlimit file_limit(size_t n)
+static int limit_growth(size_t n)
 {
     rlim_t limit = 0;
     struct stat st;
@@ -257,7 +257,10 @@ static struct rlimit file_limit(size_t n)
     for (int i = 0; i < (int)n; i++)
         if (fstat(i, &st) == 0 && S_ISREG(st.st_mode) && (rlim_t)st.st_size + SEAL_GROWTH > limit)
             limit = (rlim_t)st.st_size + SEAL_GROWTH;
-    return (struct rlimit){limit, limit};
+#ifdef ECHOD_SANITIZED /* standard error may be a file */
+    limit = RLIM_INFINITY;
+#endif
+    return setrlimit(RLIMIT_FSIZE, &(struct rlimit){limit, limit});
 }
 
 /*
@@ -266,14 +269,12 @@ static struct rlimit file_limit(size_t n)
  */
 static int set_limits(enum seal_kind kind, size_t n)
 {
-    const struct rlimit none = {0, 0}, files = {n, n}, growth = file_limit(n);
+    const struct rlimit none = {0, 0}, files = {n, n};
 
     if (kind == SEAL_CLIENT && setrlimit(RLIMIT_NOFILE, &files) < 0)
         return -1;
-#ifndef ECHOD_SANITIZED /* standard error may be a file */
-    if (setrlimit(RLIMIT_FSIZE, &growth) < 0)
+    if (limit_growth(n) < 0)
         return -1;
-#endif
     return setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ? -1 : 0;
 }
 
