@@ -251,6 +251,7 @@ static int keep_only(const int *kept, size_t n)
 /* RLIMIT_FSIZE is of the offset: what is there already counts. */
 static int limit_growth(size_t n)
 {
+    struct rlimit own;
     rlim_t limit = 0;
     struct stat st;
 
@@ -260,6 +261,10 @@ static int limit_growth(size_t n)
 #ifdef ECHOD_SANITIZED /* standard error may be a file */
     limit = RLIM_INFINITY;
 #endif
+    if (getrlimit(RLIMIT_FSIZE, &own) < 0)
+        return -1;
+    if (limit > own.rlim_max)
+        limit = own.rlim_max;
     return setrlimit(RLIMIT_FSIZE, &(struct rlimit){limit, limit});
 }
 

@@ -1,35 +1,49 @@
 #!/bin/bash
-# haproxy.sh - three daemons behind HAProxy, which names its clients to them in either version of the
-# PROXY protocol, in front of TLS too. One daemon after the other is taken out, drained and started
-# anew under load, and no request fails.
+# haproxy.sh - three daemons, each on a machine of its own as far as the network goes, behind HAProxy,
+# which names its clients to them in either version of the PROXY protocol, in front of TLS too. One
+# daemon after the other is taken out, drained and started anew under load, and no request fails; a
+# TLS session resumes on whichever it comes to.
+if [ "${1-}" != inside ]; then
+    . "$(dirname "$0")/lib.sh"
+    [ "$(id -u)" = 0 ] || skip "it takes root to make network namespaces"
+    need ip unshare nsenter
+    unshare -n true 2>/dev/null || skip "network namespaces cannot be made here"
+    unshare -n bash "$here/haproxy.sh" inside
+    exit
+fi
 . "$(dirname "$0")/lib.sh"
-need haproxy socat
+need haproxy socat openssl
 
 seconds=4
 checks=1s # each is a client, and a process
 sanitized && seconds=8 checks=4s
-from=127.0.9.1 # where the proxy comes from
-
-free_ports() { # N: so many that nobody listens on
-    python3 -c '
-import socket, sys
-socks = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in socks: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in socks])' "$1"
-}
 ways=(one two tls) # header of version 1; of version 2; of version 2, then TLS
-read -r -a ports <<<"$(free_ports 12)"
-backend() { echo "${ports[3 * $1 + $2]}"; } # DAEMON WAY
-front() { echo "${ports[9 + $1]}"; }        # WAY
+front() { echo $((8000 + $1)); } # WAY: where the proxy takes clients for it, on loopback
+
+# ---- the network: this namespace is the proxy's and its clients', each daemon is a cable away ----
+ip link set lo up
+machines=()
+is_apart() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+for i in 0 1 2; do
+    unshare -n sleep 300 &
+    machines[i]=$!
+    within 5 is_apart "${machines[i]}" || fail "no namespace"
+    within 5 ip link add "cable$i" type veth peer name far netns "${machines[i]}" || skip "there is no veth here"
+    ip addr add "10.9.$i.1/30" dev "cable$i" && ip link set "cable$i" up &&
+        nsenter -t "${machines[i]}" -n ip addr add "10.9.$i.2/30" dev far &&
+        nsenter -t "${machines[i]}" -n ip link set far up || fail "no cable"
+done
 
 # ---- the daemons ----
 
 pids=() logs=()
+(umask 077 && openssl rand 80 >keys)
 start_daemon() { # DAEMON
-    start_echod "proxy_protocol = \"required\"; proxy_trusted = [ \"$from\" ]; max_clients = 2000;
-        host = \"127.0.0.1\"; listeners = (
-            { name = \"one\"; port = $(backend "$1" 0); }, { name = \"two\"; port = $(backend "$1" 1); },
-            { name = \"tls\"; port = $(backend "$1" 2); $tls_on } );"
+    launcher=(nsenter -t "${machines[$1]}" -n)
+    start_echod "proxy_protocol = \"required\"; proxy_trusted = [ \"10.9.$1.1\" ]; max_clients = 2000;
+        host = \"10.9.$1.2\"; listeners = (
+            { name = \"one\"; port = 7000; }, { name = \"two\"; port = 7001; },
+            { name = \"tls\"; port = 7002; ${tls_on/\{/\{ ticket_keys = \"keys\";} } );"
     pids[$1]=$echod_pid
     logs[$1]=$log
 }
@@ -47,7 +61,7 @@ group() { # WAY SEND
     bind 127.0.0.1:$(front "$1")
     balance roundrobin"
     for i in 0 1 2; do
-        echo "    server s$i 127.0.0.1:$(backend $i "$1") $2 source $from check inter $checks fall 3 rise 1"
+        echo "    server s$i 10.9.$i.2:700$1 $2 check inter $checks fall 3 rise 1"
     done
 }
 haproxy_conf() {
@@ -138,6 +152,27 @@ for host in 127.0.1.1 127.0.1.2 127.0.1.3; do
 done
 expect "tls: 127.0.1.4 is told" within 15 tells 1 listener=tls client=127.0.1.4 end=closed
 
+# ---- a session of one daemon resumes on each of them, in the client's own words ----
+visit() { # OPTION...
+    timeout 20 openssl s_client -connect "127.0.0.1:$(front 2)" -CAfile "$PKI/ca.crt" -verify_return_error "$@" \
+        < <(sleep 0.3) >s_client.out 2>&1
+}
+resumes() { # VERSION HOST: everywhere, and each daemon tells of that client
+    local i
+    for i in 0 1 2; do # round they go
+        visit -bind "$2:0" "-tls${1/./_}" -sess_in "session$1" && grep -q '^Reused, ' s_client.out ||
+            { cat s_client.out; return 1; }
+    done
+    for i in 0 1 2; do
+        log=${logs[i]} within 15 has_records 1 listener=tls "client=$2" tls_resumed=1 "tls_version=TLSv$1" ||
+            { cat "${logs[i]}"; return 1; }
+    done
+}
+for version in 1.2 1.3; do
+    expect "a session of TLS $version" visit -tls${version/./_} -sess_out session$version
+    expect "it resumes on each daemon" resumes $version 127.0.1.${version#*.}
+done
+
 # ---- what the records say of the loads ----
 with_bytes() { all | grep -vc ' bytes_in=0 '; } # what is dialed last is not used any more
 has_all() {
@@ -164,6 +199,9 @@ done
 expect_no_error
 expect "one record for each" within 20 has_all
 expect_all_gone
+for version in 1.2 1.3; do
+    expect "the session of TLS $version resumes on each, now that all are new" resumes $version 127.0.2.${version#*.}
+done
 
 # ---- one that goes without a word is found out, and its clients go to the others ----
 before=$(with_bytes)
@@ -180,7 +218,7 @@ kill -TERM $proxy
 wait $proxy
 all >records
 expect "every record names the client" \
-    [ "$(grep -c " client=127\.0\.[01]\.[0-9]* client_port=[0-9]* proxy=${from//./\\.}:[0-9]* " records)" = \
+    [ "$(grep -c ' client=127\.0\.[0-2]\.[0-9]* client_port=[0-9]* proxy=10\.9\.[0-2]\.1:[0-9]* ' records)" = \
     "$(wc -l <records)" ]
 expect "none was cut or refused" \
     [ "$(grep -cE 'end=(crashed|drained|refused|idle|proxy_error|handshake_timeout) ' records)" = 0 ]
