@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,10 +42,34 @@ const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
     return take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret_fd, ret_size);
 }
 
-const char *file_append(const char *path, bool create, int *ret_fd)
+const char *file_append(const char *path, int *ret_fd)
 {
-    int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | (create ? O_CREAT : 0);
     size_t size;
 
-    return take(open(path, flags, S_IRUSR | S_IWUSR), ret_fd, &size);
+    return take(
+        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR),
+        ret_fd, &size);
+}
+
+/* Where there is none, whether its directory takes one. */
+static const char *judge_directory(const char *path)
+{
+    char *copy = strdup(path);
+    const char *reason = copy && access(dirname(copy), W_OK | X_OK) == 0 ? NULL : strerror(errno);
+
+    free(copy);
+    return reason;
+}
+
+const char *file_judge_append(const char *path)
+{
+    const char *reason;
+    int fd;
+
+    if (access(path, F_OK) < 0)
+        return judge_directory(path);
+    reason = file_append(path, &fd);
+    if (!reason)
+        close(fd);
+    return reason;
 }

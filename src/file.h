@@ -4,7 +4,6 @@
 #ifndef ECHOD_FILE_H
 #define ECHOD_FILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -16,9 +15,12 @@
 const char *file_open(const char *path, int *ret_fd, size_t *ret_size);
 
 /*
- * Open a regular file to add to it, as the same *ret_fd; with `create` one is made if there is
- * none, that only its owner can read. Returns as file_open() does.
+ * Open a regular file to add to it, as the same *ret_fd; if there is none it is made, and only its
+ * owner can read it. Returns as file_open() does.
  */
-const char *file_append(const char *path, bool create, int *ret_fd);
+const char *file_append(const char *path, int *ret_fd);
+
+/* What file_append() would return, as far as can be told without making a file. */
+const char *file_judge_append(const char *path);
 
 #endif

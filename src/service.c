@@ -15,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define CANNOT_LOG_KEYS "cannot write to %s: %s"
 #define WHERE_LIMIT 4200
 #define LOOK_USEC (86400 * USEC_PER_SEC)
 #define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
@@ -205,7 +206,7 @@ static struct service *build(const char *path, const char *const *overrides, str
 static const char *take_keylog(const struct service *service, const char *path, int *ret_fd)
 {
     const struct user *user = user_to_become(service);
-    const char *reason = file_append(path, true, ret_fd);
+    const char *reason = file_append(path, ret_fd);
 
     if (!reason && user && fchown(*ret_fd, user->uid, user->gid) < 0)
         return strerror(errno);
@@ -224,7 +225,7 @@ static void open_keylogs(struct service *service, struct faults *faults)
                                  : NULL;
 
         if (reason)
-            fault(&placed, "tls.keylog", "cannot write to %s: %s", path, reason);
+            fault(&placed, "tls.keylog", CANNOT_LOG_KEYS, path, reason);
     }
 }
 
@@ -266,6 +267,15 @@ static void probe_certificates(const struct service *service, size_t i, struct f
                   text);
 }
 
+static void probe_keylog(const struct service *service, size_t i, struct faults *faults)
+{
+    const char *path = service->settings->listeners[i].tls.keylog;
+    const char *reason = path ? file_judge_append(path) : NULL;
+
+    if (reason)
+        fault(faults, "tls.keylog", CANNOT_LOG_KEYS, path, reason);
+}
+
 static void probe_listener(const struct service *service, size_t i, struct faults *faults,
                            struct faults *notes)
 {
@@ -275,6 +285,7 @@ static void probe_listener(const struct service *service, size_t i, struct fault
 
     listen_probe(&service->listen[i], &placed_faults, &placed_notes);
     probe_certificates(service, i, &placed_notes);
+    probe_keylog(service, i, &placed_faults);
 }
 
 int service_check(const char *path, const char *const *overrides, struct faults *faults,

@@ -39,10 +39,13 @@ within 10 logged 'reloaded' || fail "no reload"
 rm -f client
 s_client
 expect "a reload opens it anew" agree
-for path in /nonexistent/keys /dev/null .; do
+mkfifo fifo
+for path in /nonexistent/keys /dev/null . fifo; do
     timeout 10 "$ECHOD" -c echod.conf -o "tls.keylog=$path" 2>told
     expect "$path" [ $? = 78 ]
     expect "$path: the setting is named" grep -q "tls.keylog: cannot write to $path: " told
+    "$ECHOD" -t -c echod.conf -o "tls.keylog=$path" >told
+    expect "$path: -t says so, too" grep -q "tls.keylog: cannot write to $path: " told
 done
 stop_echod
 
