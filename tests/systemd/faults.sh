@@ -5,26 +5,26 @@
 
 count_of() { # MATCH...: entries of the unit with these fields
     journalctl -q --sync
-    journalctl -q -u echod.service -o cat --since "@$since" "$@" | wc -l
+    journalctl -q -u "$unit" -o cat --since "@$since" "$@" | wc -l
 }
 lines_with() { # TEXT
     journalctl -q --sync
-    journalctl -q -u echod.service -o cat --since "@$since" | grep -cF -- "$1"
+    journalctl -q -u "$unit" -o cat --since "@$since" | grep -cF -- "$1"
 }
 mark() { since=$(date +%s.%6N); }
 crowd() { python3 "$here/crowd.py" "$@"; }
 turn() { crowd turns --count 1 --second "$(a_second)" "$@"; } # one client, served within a second
 same() { # what must never end is there as before
-    [ "$(main_pid)" = "$main" ] && [ "$(keeper)" = "$keeper" ] && systemctl -q is-active echod.service
+    [ "$(main_pid)" = "$main" ] && [ "$(keeper)" = "$keeper" ] && systemctl -q is-active "$unit"
 }
 start_echod() { # settings on standard input
     settings
-    systemctl restart echod.service || fail "it does not start"
+    systemctl restart "$unit" || fail "it does not start"
     main=$(main_pid) keeper=$(keeper)
     mark
 }
 secure() { # LINE...: a TLS listener with the certificate of the tests
-    printf '%s\n' "tls = { enabled = true; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; };" "$@"
+    printf '%s\n' "tls = { $credentials };" "$@"
 }
 open_tls() { coproc { exec socat -t 10 - "OPENSSL:localhost:$1,cafile=$PKI/ca.crt,pf=ip4"; }; }
 say() { # WORD: by the client of open_tls, and it comes back
@@ -35,9 +35,10 @@ say() { # WORD: by the client of open_tls, and it comes back
 hang_up() { exec {COPROC[1]}>&-; }
 
 install_echod
+unit=echod-standalone.service
 
 # ---- TasksMax=: no process for a client ----
-drop_in echod.service <<<$'[Service]\nTasksMax=20'
+drop_in "$unit" <<<$'[Service]\nTasksMax=20'
 start_echod < <(plain 7007)
 for burst in 1 2 3; do
     expect "burst $burst of 60 where 20 processes may be" \
@@ -52,7 +53,7 @@ expect "all 180 have their record" within 5 eval '[ "$(count_of ECHOD_END=closed
 
 # ---- MemoryMax=: the kernel kills ----
 score() { cat "/proc/$1/oom_score_adj"; }
-drop_in echod.service <<<$'[Service]\nMemoryMax=8M'
+drop_in "$unit" <<<$'[Service]\nMemoryMax=8M'
 start_echod < <(secure 'name = "secure"; port = 7443; max_clients_per_source = 0;')
 open_tls 7443
 expect "TLS in 8 MiB" say word
@@ -68,7 +69,7 @@ expect "and crashed in no other way" [ "$(count_of ECHOD_END=crashed)" = "$kille
 
 # ---- journald stops, goes, is full ----
 # Standard error, where lines go that the journal does not take, is full here: so they are lost.
-drop_in echod.service <<<$'[Service]\nStandardError=file:/dev/full'
+drop_in "$unit" <<<$'[Service]\nStandardError=file:/dev/full'
 journal_lines() { printf 'log = { target = "journal"; };\n'; }
 many() { # 300 clients or more, each with a connection of its own, however long it takes
     clients=0
@@ -81,7 +82,7 @@ many() { # 300 clients or more, each with a connection of its own, however long 
 }
 lost() { # how many lines the log says were lost
     journalctl -q --sync
-    journalctl -q -u echod.service -o cat --since "@$since" |
+    journalctl -q -u "$unit" -o cat --since "@$since" |
         sed -n 's/^\([0-9]*\) log lines could not be written$/\1/p' | awk '{ n += $1 } END { print n + 0 }'
 }
 accounted() { # N: all clients since mark, each in the log or among the lost; asks with one more each time
@@ -150,56 +151,26 @@ works() { # WORDS: TLS, the seal, the keeper, reload and stop
     expect "$1: it stops in order" [ "$(property Result)" = success ]
     expect "$1: no process has crashed" [ "$(count_of ECHOD_END=crashed)" = 0 ]
 }
-systemctl stop echod.service
+systemctl stop "$unit"
+unit=echod.service
 pki=$sysconfdir/echod/pki
 useradd --system --no-create-home echod-test || fail "no user for the test"
 install -d -m 750 -g echod-test "$pki"
 install -m 640 -g echod-test "$PKI/server.crt" "$PKI/server.key" "$pki"
-hardening='
-NoNewPrivileges=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
-PrivateDevices=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-CapabilityBoundingSet='
-drop_in echod.service <<<"[Service]
-User=echod-test
-$hardening"
+drop_in echod.service <<<$'[Service]\nDynamicUser=no\nUser=echod-test'
 settings <<<"name = \"echo\"; tls = { enabled = true; certificate = \"$pki/server.crt\"; key = \"$pki/server.key\"; };"
 works "a user of its own"
 
-drop_in echod.service <<<"[Service]
-DynamicUser=yes
-LoadCredential=certificate:$PKI/server.crt
-LoadCredential=key:$PKI/server.key
-ExecStart=
-ExecStart=$sbindir/echod -c $conf -o tls.enabled=true \\
-    -o tls.certificate=\${CREDENTIALS_DIRECTORY}/certificate -o tls.key=\${CREDENTIALS_DIRECTORY}/key
-$hardening
-LockPersonality=yes
-PrivateNetwork=yes
-PrivateUsers=yes
-ProcSubset=pid
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RemoveIPC=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-UMask=0077"
-settings <<<'name = "echo";'
+drop_in echod.service </dev/null
+settings <<<"name = \"echo\"; tls = { $credentials };"
 works "a dynamic user with credentials"
-systemd-analyze security --no-pager echod.service | tail -n 1
+
+unit=echod-standalone.service
+systemctl start "$unit"
+expect "on its own: TLS on a port below 1024" tls_on 7
+systemctl stop "$unit"
+unit=echod.service
+settings <<<'name = "echo";'
 
 # ---- Accept=yes: a service for each client ----
 units=/run/systemd/system
@@ -233,10 +204,21 @@ alone() { # NAME PORT
     expect "$1: no instance has failed" [ "$(journalctl -q -u "$1@*" | grep -c 'Deactivated successfully')" = 2 ]
     systemctl stop "$1.socket"
 }
-settings < <(secure 'name = "single"; port = 7444;')
+settings <<<"name = \"single\"; tls = { enabled = true; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; };"
 single echod-passed 7444
 alone echod-passed 7444
 single echod-stdin 7445 StandardInput=socket
 alone echod-stdin 7445
+
+# the template that is installed
+settings <<<'name = "echo";'
+drop_in echod.socket <<<$'[Socket]\nAccept=yes'
+expect "echod.socket with Accept=yes" systemctl start echod.socket
+expect "it echoes" echo_on 7
+records=1
+expect "its client has its record" within 5 single_record echod
+expect "and the instance is over" within 5 ended echod
+expect "and leaves nothing behind" [ -z "$(systemctl --failed --plain --no-legend)" ]
+systemctl stop echod.socket
 
 echo "$n checks"

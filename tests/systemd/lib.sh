@@ -9,12 +9,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 peer=$top_srcdir/tests/e2e/peer.py
 conf=$sysconfdir/echod/echod.conf
 n=0
+export unit=echod.service # the one that is tried
 
 # ---- the verdict ----
 
 fail() {
     echo "FAILED: $*"
-    systemctl status --no-pager echod.service echod.socket
+    systemctl status --no-pager "$unit" echod.socket
     journalctl --no-pager -n 40 -o short-monotonic
     exit 1
 }
@@ -41,7 +42,13 @@ a_second() { # in ms; where others keep the machine busy everything takes so man
 
 install_echod() {
     make -s -C "$top_builddir" install >/dev/null || fail "make install"
-    systemctl -q link "$systemdsystemunitdir/echod.service" "$systemdsystemunitdir/echod.socket" 2>/dev/null
+    systemctl -q link "$systemdsystemunitdir"/echod* 2>/dev/null
+    local each
+    for each in echod.service echod-standalone.service; do
+        mkdir -p "/run/systemd/system/$each.d"
+        printf '%s\n' '[Service]' "LoadCredential=certificate:$PKI/server.crt" "LoadCredential=key:$PKI/server.key" \
+            >"/run/systemd/system/$each.d/credentials.conf"
+    done
     systemctl daemon-reload
 }
 drop_in() { # UNIT: lines of it on standard input, in place of those of before
@@ -49,13 +56,14 @@ drop_in() { # UNIT: lines of it on standard input, in place of those of before
     cat >"/run/systemd/system/$1.d/test.conf"
     systemctl daemon-reload
 }
-property() { systemctl show -P "$1" "${2-echod.service}"; }
+property() { systemctl show -P "$1" "${2-$unit}"; }
 main_pid() { property MainPID; }
 keeper() { pgrep -P "$(main_pid)" -x echod-keeper; }
 children() { pgrep -P "$(main_pid)" -x echod; } # of clients: the keeper has a name of its own
 settings() { cat >"$conf"; }
+credentials='enabled = true; certificate = "credential:certificate"; key = "credential:key";' # TLS of the tests
 plain() { printf 'name = "echo"; port = %s;\n' "$1"; }
-logged() { journalctl -q --sync; journalctl -q -u echod.service "${@:2}" | grep -q "$1"; }
+logged() { journalctl -q --sync; journalctl -q -u "$unit" "${@:2}" | grep -q "$1"; }
 
 # ---- its clients ----
 

@@ -6,24 +6,27 @@
 status_text() { property StatusText; }
 
 install_echod
-expect "the units are well-formed" systemd-analyze verify "$systemdsystemunitdir/echod.service"
+expect "the units are well-formed" systemd-analyze verify "$systemdsystemunitdir"/echod{,-standalone}.service \
+    "$systemdsystemunitdir"/echod{@.service,.socket}
+expect "the service has an exposure of 0.5 at most" systemd-analyze security --no-pager --threshold=5 echod.service
+expect "on its own, 1.5" systemd-analyze security --no-pager --threshold=15 echod-standalone.service
+unit=echod-standalone.service
 expect "the installed settings are right" "$sbindir/echod" -t
 
 # ---- start, reload, stop: the service binds its own sockets ----
-expect "systemctl start, with the settings as installed" systemctl start echod.service
+expect "systemctl start, with the settings as installed" systemctl start "$unit"
 expect "it serves as soon as start returns" echo_on 7
 expect "its status is shown" test "$(status_text)" = Serving
-expect "the status has live counts" within 5 sh -c 'systemctl show -p StatusText echod | grep -q "0 clients, 1 served"'
+expect "the status has live counts" within 5 sh -c 'systemctl show -p StatusText echod-standalone | grep -q "0 clients, 1 served"'
 
 settings <<CONF
 listeners = (
     { name = "echo"; port = 7007; },
-    { name = "secure"; port = 7443; tls = {
-        enabled = true; certificate = "$PKI/server.crt"; key = "$PKI/server.key"; }; }
+    { name = "secure"; port = 7443; tls = { $credentials }; }
 );
 CONF
 pid=$(main_pid)
-expect "systemctl reload" systemctl reload echod.service
+expect "systemctl reload" systemctl reload "$unit"
 expect "what the reload brought serves as soon as it returns" echo_on 7007
 expect "and TLS" tls_on 7443
 expect "what it took away does not" sh -c '! timeout 2 socat -u /dev/null TCP:127.0.0.1:7 2>/dev/null'
@@ -31,15 +34,15 @@ expect "the process is the same" test "$(main_pid)" = "$pid"
 
 settings <<<'port = 70000; hots = "localhost";'
 sleep 1.5 # no count of clients is on its way any more, which would take the place of the text
-systemctl reload echod.service
+systemctl reload "$unit"
 expect "of a faulty reload the status says so" \
     within 5 eval '[ "$(status_text)" = "Not reloaded: the settings in force stay" ]'
 expect "and the settings are kept" echo_on 7007
 expect "the log names the line" logged "$conf:1: hots: no such setting; did you mean host?"
-expect "it is still active" systemctl -q is-active echod.service
+expect "it is still active" systemctl -q is-active "$unit"
 
 # ---- the records, native fields ----
-field() { journalctl -q -u echod.service -o json "$1" | python3 -c "
+field() { journalctl -q -u "$unit" -o json "$1" | python3 -c "
 import json, sys
 wanted = '$2'.split()
 rows = [json.loads(line) for line in sys.stdin]
@@ -62,24 +65,25 @@ wait $silent
 # ---- a stop lets clients finish ----
 coproc { exec socat -t 10 - TCP:127.0.0.1:7007; }
 within 5 children >/dev/null || fail "no process for the client"
-systemctl stop --no-block echod.service
-within 5 test "$(systemctl show -p ActiveState --value echod)" = deactivating
+systemctl stop --no-block "$unit"
+within 5 test "$(systemctl show -p ActiveState --value "$unit")" = deactivating
 expect "stop refuses new clients" within 5 sh -c '! timeout 2 socat -u /dev/null TCP:127.0.0.1:7007 2>/dev/null'
 echo late >&"${COPROC[1]}"
 read -r -t 5 -u "${COPROC[0]}" word
 expect "a client of before is still served" test "$word" = late
 exec {COPROC[1]}>&-
-expect "the stop is over once it has gone" within 5 sh -c '! systemctl -q is-active echod.service'
-expect "and was an orderly one" test "$(systemctl show -p Result --value echod)" = success
+expect "the stop is over once it has gone" within 5 sh -c '! systemctl -q is-active "$unit"'
+expect "and was an orderly one" test "$(systemctl show -p Result --value "$unit")" = success
 
 # ---- faults at the start ----
 settings <<<'port = "seven";'
-systemctl start echod.service 2>/dev/null && fail "it started with a faulty file"
-expect "a faulty file is not tried again" test "$(systemctl show -p NRestarts --value echod)" = 0
-expect "with exit status 78" test "$(systemctl show -p ExecMainStatus --value echod)" = 78
-systemctl reset-failed echod.service
+systemctl start "$unit" 2>/dev/null && fail "it started with a faulty file"
+expect "a faulty file is not tried again" test "$(systemctl show -p NRestarts --value "$unit")" = 0
+expect "with exit status 78" test "$(systemctl show -p ExecMainStatus --value "$unit")" = 78
+systemctl reset-failed "$unit"
 
 # ---- behind its socket unit ----
+unit=echod.service
 settings < <(plain 7)
 expect "systemctl start echod.socket" systemctl start echod.socket
 expect "no service runs yet" sh -c '! systemctl -q is-active echod.service'
