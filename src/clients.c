@@ -27,6 +27,7 @@ struct clients {
     struct board *board;
     unsigned count;
     unsigned long long served;
+    unsigned long long echoed;
     struct entry *entries; /* one for each slot */
 };
 
@@ -106,6 +107,11 @@ unsigned long long clients_served(const struct clients *clients)
     return clients->served;
 }
 
+unsigned long long clients_echoed(const struct clients *clients)
+{
+    return clients->echoed;
+}
+
 /* What the kernel says of the child's end goes before what the child says. */
 static void judge(const struct entry *entry, int status, struct record *record)
 {
@@ -135,6 +141,7 @@ static void end_client(struct clients *clients, unsigned slot, int status)
     board_release(clients->board, slot);
     clients->count--;
     clients->served++;
+    clients->echoed += record.bytes_out;
 }
 
 /* waitpid(2) for exactly this pid costs the same however many others live; waitpid(-1) does not. */

@@ -37,9 +37,10 @@ void clients_close(struct clients *clients);
  */
 int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd);
 
-/* Clients being served, and clients that have ended. */
+/* Clients being served, clients that have ended, and the bytes that went back to those. */
 unsigned clients_count(const struct clients *clients);
 unsigned long long clients_served(const struct clients *clients);
+unsigned long long clients_echoed(const struct clients *clients);
 
 /* End the clients whose processes have posted their slots: constant time for each. */
 void clients_reap_posted(struct clients *clients);

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STOP_SLACK_USEC (10 * USEC_PER_SEC)
@@ -125,6 +126,21 @@ static int take_over(struct service *service, struct listen_set *old)
     return 0;
 }
 
+/* What STATUS= tells beside the counts: how the last reload went, "" before any, and the next
+ * expiry. */
+static void note(const struct service *service, struct server *server, const char *reload)
+{
+    time_t now = time(NULL);
+    char expiry[64], when[32] = "", text[160];
+    struct tm tm;
+
+    if (reload[0] != '\0')
+        strftime(when, sizeof(when), " at %H:%M:%S UTC", gmtime_r(&now, &tm));
+    service_tell_expiry(service, expiry, sizeof(expiry));
+    snprintf(text, sizeof(text), "%s%s%s", reload, when, expiry);
+    server_set_note(server, text);
+}
+
 /*
  * The new generation is complete before the old one is touched; at any fault the old one serves
  * on. Returns 0, or -1 with *ret_err when the server itself can serve no longer.
@@ -139,6 +155,7 @@ static int reload(const struct options *options, struct service **service, struc
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
+        note(*service, server, "; not reloaded");
         return 0;
     }
     service_inherit(next, *service);
@@ -148,6 +165,7 @@ static int reload(const struct options *options, struct service **service, struc
     *service = next;
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
+    note(*service, server, "; reloaded");
     return 0;
 }
 
@@ -159,6 +177,7 @@ static int run(const struct options *options, struct service **service, struct s
                bool single, struct err *ret_err)
 {
     notify_once("READY=1\nSTATUS=Serving");
+    note(*service, server, "");
     for (;;) {
         switch (server_run(server, ret_err)) {
         case SERVER_STOP:

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -142,8 +143,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     if (admit_sweep(server->admit, now_usec()))
         server_touch(server);
     totals = server_totals(server);
-    notify("STATUS=%s%u clients, %llu served, %llu refused", server->draining ? "Draining: " : "",
-           totals.open, totals.ended, totals.refused);
+    notify("STATUS=%s%u clients, %llu served, %llu refused, %llu bytes echoed%s",
+           server->draining ? "Draining: " : "", totals.open, totals.ended, totals.refused,
+           totals.echoed, server->note);
     return 0;
 }
 
@@ -385,6 +387,11 @@ void server_drain(struct server *server)
     admit_flush(server->admit);
 }
 
+void server_set_note(struct server *server, const char *note)
+{
+    snprintf(server->note, sizeof(server->note), "%s", note);
+}
+
 struct server_totals server_totals(const struct server *server)
 {
     return (struct server_totals){
@@ -392,6 +399,7 @@ struct server_totals server_totals(const struct server *server)
         .refused = admit_refusals(server->admit),
         .ended = clients_served(server->clients) + server->given_up,
         .open = clients_count(server->clients) + (server->held_fd >= 0),
+        .echoed = clients_echoed(server->clients),
     };
 }
 

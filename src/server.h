@@ -40,6 +40,7 @@ enum server_event {
 struct server_totals {
     unsigned long long accepted, refused, ended;
     unsigned open;
+    unsigned long long echoed; /* bytes, to those that have ended */
 };
 
 /*
@@ -95,6 +96,9 @@ void server_stop_accepting(struct server *server);
  * that are left, each of which leaves a record of END_DRAINED.
  */
 void server_drain(struct server *server);
+
+/* Have STATUS= end with this text, which is copied, behind the counts. */
+void server_set_note(struct server *server, const char *note);
 
 /* The books so far. */
 struct server_totals server_totals(const struct server *server);

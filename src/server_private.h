@@ -29,6 +29,7 @@ struct server {
     sd_event *event;
     sd_event_source *signals[SIGNALS];
     sd_event_source *tick, *back_off, *drain, *watchdog, *alarm;
+    char note[160];         /* what STATUS= ends with */
     uint64_t watchdog_usec; /* from one sign of life to the next; 0 = nobody asks */
     struct door *doors;
     size_t n_doors;

@@ -77,6 +77,12 @@ int service_restore(const struct service *service, struct server *server, struct
  */
 void service_wake(struct service *service, struct server *server, uint64_t now_usec);
 
+/*
+ * Say in `text`, of `size` bytes, when the first of its certificates expires, as STATUS= has it;
+ * empty where there is none.
+ */
+void service_tell_expiry(const struct service *service, char *text, size_t size);
+
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);
 

@@ -97,6 +97,31 @@ static void announce_tls(const struct service *service, size_t listener)
         warn_of_key(service, name, tls_sni(params, i)->key);
 }
 
+static time_t first_expiry(const struct service *service)
+{
+    struct tls_certificate certificate;
+    time_t first = 0;
+
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        const struct tls_server *server = service->sessions[i].tls;
+
+        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+            if (first == 0 || certificate.not_after < first)
+                first = certificate.not_after;
+    }
+    return first;
+}
+
+void service_tell_expiry(const struct service *service, char *text, size_t size)
+{
+    time_t first = first_expiry(service);
+    struct tm tm;
+
+    text[0] = '\0';
+    if (first != 0)
+        strftime(text, size, "; a certificate expires on %Y-%m-%d", gmtime_r(&first, &tm));
+}
+
 /* Only root becomes somebody else, and only at the start. */
 static void warn_of_other_user(const struct service *service)
 {

@@ -17,7 +17,7 @@ expect "the installed settings are right" "$sbindir/echod" -t
 expect "systemctl start, with the settings as installed" systemctl start "$unit"
 expect "it serves as soon as start returns" echo_on 7
 expect "its status is shown" test "$(status_text)" = Serving
-expect "the status has live counts" within 5 sh -c 'systemctl show -p StatusText echod-standalone | grep -q "0 clients, 1 served"'
+expect "the status has live counts" within 5 sh -c 'systemctl show -P StatusText echod-standalone | grep -q "^0 clients, 1 served, 0 refused, 5 bytes echoed$"'
 
 settings <<CONF
 listeners = (
@@ -38,6 +38,9 @@ systemctl reload "$unit"
 expect "of a faulty reload the status says so" \
     within 5 eval '[ "$(status_text)" = "Not reloaded: the settings in force stay" ]'
 expect "and the settings are kept" echo_on 7007
+expect "and it goes on to, with the counts and what certificates have left" within 5 \
+    sh -c 'systemctl show -P StatusText "$unit" | grep -qE "echoed; not reloaded at [0-9:]+ UTC; a certificate expires on $(
+        date -u -d "$(openssl x509 -noout -enddate -in "$PKI/server.crt" | sed s/.*=//)" +%F)$"'
 expect "the log names the line" logged "$conf:1: hots: no such setting; did you mean host?"
 expect "it is still active" systemctl -q is-active "$unit"
 
