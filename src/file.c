@@ -22,13 +22,21 @@ static const char *judge(int fd, size_t *ret_size)
     return NULL;
 }
 
+/* Of open(2), in words that fit. */
+static const char *why(int error)
+{
+    return error == ELOOP   ? "it is a symbolic link"
+           : error == ENXIO ? "it is no regular file"
+                            : strerror(error);
+}
+
 /* Takes what open(2) has returned. */
 static const char *take(int fd, int *ret_fd, size_t *ret_size)
 {
     const char *reason;
 
     if (fd < 0)
-        return strerror(errno);
+        return why(errno);
     reason = judge(fd, ret_size);
     if (reason)
         close(fd);
@@ -46,9 +54,9 @@ const char *file_append(const char *path, int *ret_fd)
 {
     size_t size;
 
-    return take(
-        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR),
-        ret_fd, &size);
+    return take(open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+                     S_IRUSR | S_IWUSR),
+                ret_fd, &size);
 }
 
 /* Where there is none, whether its directory takes one. */
@@ -64,9 +72,10 @@ static const char *judge_directory(const char *path)
 const char *file_judge_append(const char *path)
 {
     const char *reason;
+    struct stat st;
     int fd;
 
-    if (access(path, F_OK) < 0)
+    if (lstat(path, &st) < 0)
         return judge_directory(path);
     reason = file_append(path, &fd);
     if (!reason)

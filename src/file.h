@@ -16,7 +16,8 @@ const char *file_open(const char *path, int *ret_fd, size_t *ret_size);
 
 /*
  * Open a regular file to add to it, as the same *ret_fd; if there is none it is made, and only its
- * owner can read it. Returns as file_open() does.
+ * owner can read it. No symbolic link is followed, so that nobody who can make one where the file
+ * is to be has root write elsewhere. Returns as file_open() does.
  */
 const char *file_append(const char *path, int *ret_fd);
 

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,12 @@ void report_prepare(void)
 
 /* ---- values; null where there is none ---- */
 
+/* A backslash is not, so that what it stands for is beyond doubt. */
+static bool is_plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x7f && byte != '\\';
+}
+
 static json_t *bytes_json(const uint8_t *bytes, size_t n)
 {
     char text[4 * TEXT_MAX + 1] = "";
@@ -37,7 +44,7 @@ static json_t *bytes_json(const uint8_t *bytes, size_t n)
 
     for (size_t i = 0; i < n && i < TEXT_MAX; i++)
         used += (size_t)snprintf(text + used, sizeof(text) - used,
-                                 bytes[i] >= 0x20 && bytes[i] < 0x7f ? "%c" : "\\x%02x", bytes[i]);
+                                 is_plain(bytes[i]) ? "%c" : "\\x%02x", bytes[i]);
     return json_string(text);
 }
 
@@ -90,17 +97,19 @@ static json_t *addr_json(const struct addr *addr)
     return json_pack("{s:o, s:i}", "address", text_json(host), "port", (int)addr_port(addr));
 }
 
+/* Of a certificate that was not shown there is nothing to verify. */
 static json_t *proxy_ssl_json(const struct proxy_ssl *ssl)
 {
+    bool shown = (ssl->client & (PROXY_SSL_CERT_CONN | PROXY_SSL_CERT_SESSION)) != 0;
+
     if (!ssl->all.data)
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "used",
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "used",
                      (ssl->client & PROXY_SSL_USED) != 0, "version", slice_json(&ssl->version),
                      "cipher", slice_json(&ssl->cipher), "common_name", slice_json(&ssl->cn),
                      "signature", slice_json(&ssl->sig_alg), "key", slice_json(&ssl->key_alg),
-                     "certificate",
-                     (ssl->client & (PROXY_SSL_CERT_CONN | PROXY_SSL_CERT_SESSION)) != 0,
-                     "verified", ssl->verify == 0);
+                     "certificate", shown, "verified",
+                     shown ? json_boolean(ssl->verify == 0) : json_null());
 }
 
 static json_t *proxy_json(const struct proxy_header *proxy)

@@ -235,6 +235,7 @@ int seal_prepare(struct err *ret_err)
     return 0;
 }
 
+/* All are above standard error, and n is no more: no dup2(2) hits one that is still to come. */
 static int keep_only(const int *kept, size_t n)
 {
     unsigned first = (unsigned)n;

@@ -270,7 +270,7 @@ static void probe_certificates(const struct service *service, size_t i, struct f
 static void probe_keylog(const struct service *service, size_t i, struct faults *faults)
 {
     const char *path = service->settings->listeners[i].tls.keylog;
-    const char *reason = path ? file_judge_append(path) : NULL;
+    const char *reason = path && service->sessions[i].tls ? file_judge_append(path) : NULL;
 
     if (reason)
         fault(faults, "tls.keylog", CANNOT_LOG_KEYS, path, reason);

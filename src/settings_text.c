@@ -31,23 +31,53 @@ static size_t word_length(const char *text)
     return n;
 }
 
-/* The length of the quoted text or comment that begins here, or 0. */
-static size_t opaque_length(const char *text)
+/* The length of the quoted text that begins here, or 0 where nothing ends it. */
+static size_t quoted_length(const char *text)
 {
     size_t n = 1;
-    const char *end;
 
-    if (text[0] == '"') {
-        while (text[n] != '\0' && text[n] != '"')
-            n += text[n] == '\\' && text[n + 1] != '\0' ? 2 : 1;
-        return text[n] == '"' ? n + 1 : n;
-    }
+    while (text[n] != '\0' && text[n] != '"')
+        n += text[n] == '\\' && text[n + 1] != '\0' ? 2 : 1;
+    return text[n] == '"' ? n + 1 : 0;
+}
+
+/* The same of a comment that begins with a slash and a star. */
+static size_t comment_length(const char *text)
+{
+    const char *end = strstr(text + 2, "*/");
+
+    return end ? (size_t)(end - text) + 2 : 0;
+}
+
+static bool begins_comment(const char *text)
+{
+    return text[0] == '/' && text[1] == '*';
+}
+
+/* The length of the quoted text or comment that begins here, or 0; what nothing ends goes on to the
+ * end. */
+static size_t opaque_length(const char *text)
+{
+    size_t n;
+
     if (text[0] == '#' || (text[0] == '/' && text[1] == '/'))
         return strcspn(text, "\n");
-    if (text[0] != '/' || text[1] != '*')
+    if (text[0] != '"' && !begins_comment(text))
         return 0;
-    end = strstr(text + 2, "*/");
-    return end ? (size_t)(end - text) + 2 : strlen(text);
+    n = text[0] == '"' ? quoted_length(text) : comment_length(text);
+    return n ? n : strlen(text);
+}
+
+/* A quoted text or comment that nothing ends, or NULL: libconfig drops it, and does not tell. */
+static const char *find_endless(const char *text)
+{
+    for (size_t opaque; *text != '\0'; text += opaque ? opaque : 1) {
+        opaque = opaque_length(text);
+        if ((text[0] == '"' && quoted_length(text) == 0) ||
+            (begins_comment(text) && comment_length(text) == 0))
+            return text;
+    }
+    return NULL;
 }
 
 /* The length of the blanks and comments that begin here. */
@@ -260,14 +290,30 @@ static void put_text(struct builder *builder, const char *text, const char *file
     } while (item != ITEM_END);
 }
 
+static void check_ends(struct builder *builder, const char *text, const char *path)
+{
+    const char *endless = find_endless(text);
+    char where[PATH_LIMIT + 16];
+    unsigned line = 1;
+
+    if (!endless)
+        return;
+    for (const char *at = text; at < endless; at++)
+        line += *at == '\n';
+    snprintf(where, sizeof(where), "%s:%u", path, line);
+    fault_at(builder->faults, where, NULL, "the %s that begins here does not end",
+             *endless == '"' ? "text" : "comment");
+}
+
 /* `where` is the place of the @include, or NULL for the first file. */
 static void put_file(struct builder *builder, const char *path, const char *where, int depth)
 {
     char *text = depth <= DEPTH_MAX ? read_whole(path) : NULL;
 
-    if (text)
+    if (text) {
+        check_ends(builder, text, path);
         put_text(builder, text, keep_name(builder, path), depth);
-    else if (depth > DEPTH_MAX)
+    } else if (depth > DEPTH_MAX)
         fault_at(builder->faults, where, NULL, "files include files more than %d deep", DEPTH_MAX);
     else if (where)
         fault_at(builder->faults, where, NULL, "cannot open include file %s: %s", path,

@@ -14,7 +14,8 @@ time_t tls_time(const ASN1_TIME *when)
     return ASN1_TIME_to_tm(when, &tm) == 1 ? timegm(&tm) : 0;
 }
 
-/* Add one name to the list; the names come from the peer, so only what can be printed passes. */
+/* Add one name to the list; the names come from the peer, so only what can be printed passes, and
+ * no comma, which would make two of it. */
 static void add_name(char *names, size_t size, const unsigned char *name, int length)
 {
     size_t n = strlen(names);
@@ -22,7 +23,7 @@ static void add_name(char *names, size_t size, const unsigned char *name, int le
     if (n > 0)
         n += (size_t)snprintf(names + n, size - n, ", ");
     for (int i = 0; i < length && n + 1 < size; i++)
-        names[n++] = name[i] >= 0x20 && name[i] < 0x7f ? (char)name[i] : '?';
+        names[n++] = name[i] >= 0x20 && name[i] < 0x7f && name[i] != ',' ? (char)name[i] : '?';
     if (n < size)
         names[n] = '\0';
 }

@@ -61,14 +61,14 @@ expect "version 1" report "d['proxy']['version'] == 1 and not d['proxy']['local'
     d['proxy']['destination'] == {'address': '2001:db8::2', 'port': 2000} and
     d['peer'] == {'address': '127.0.0.1', 'port': $(cat own)} and d['proxy']['ssl'] is None"
 expect "... and the echo" rest hello
-talk proxy 'v2(tlv(1, b"h2"), tlv(2, b"evil\x1b[1m.example\xff\""), tlv(5, b"\0\x01\xfe"),
+talk proxy 'v2(tlv(1, b"h2"), tlv(2, b"evil\x1b[1m\\.example\xff\""), tlv(5, b"\0\x01\xfe"),
     tlv(0x20, b"\7\0\0\0\0" + tlv(0x21, b"TLSv1.3") + tlv(0x22, b"somebody"))) + b"hello"'
 expect "version 2" report "d['proxy']['version'] == 2 and
     d['proxy']['source'] == {'address': '192.0.2.1', 'port': 1000} and d['proxy']['alpn'] == 'h2' and
     d['proxy']['unique_id'] == '0001fe' and d['proxy']['netns'] is None"
-expect "... and bytes that are no text" report "d['proxy']['authority'] == 'evil\\\\x1b[1m.example\\\\xff\"'"
+expect "... and bytes that are no text" report "d['proxy']['authority'] == 'evil\\\\x1b[1m\\\\x5c.example\\\\xff\"'"
 expect "... and of TLS" report "d['proxy']['ssl']['version'] == 'TLSv1.3' and
-    d['proxy']['ssl']['common_name'] == 'somebody' and d['proxy']['ssl']['verified'] and
+    d['proxy']['ssl']['common_name'] == 'somebody' and d['proxy']['ssl']['verified'] is True and
     d['proxy']['ssl']['used'] and d['proxy']['ssl']['cipher'] is None"
 expect "... and the echo" rest hello
 talk proxy 'b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0hello"'
