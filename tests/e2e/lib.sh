@@ -21,6 +21,7 @@ echod_pid=
 launches=0
 crashes=0    # how many records of `crashed` stop_echod expects
 launcher=()  # a command to run the daemon under
+client=()    # one to run visit_at() under
 command=()   # see peer()
 
 # ---- the verdict ----
@@ -170,6 +171,43 @@ refused() { # PORT [HOST]: nobody listens there
     timeout 5 bash -c ": >/dev/tcp/${2-127.0.0.1}/$1" 2>/dev/null
     [ $? = 1 ]
 }
+
+visit() { visit_at "127.0.0.1:$(port "$1")" "${@:2}"; } # LISTENER VERSION OPTION...
+visit_at() { # ADDRESS VERSION OPTION...: openssl's, a word there and back; it tells of the session in `back`
+    : >back
+    hold_word | "${client[@]}" timeout 30 openssl s_client -nocommands -no_ign_eof "-tls${2/./_}" \
+        -connect "$1" "${@:3}" >>back 2>err && echoed ||
+        { cat back err; return 1; }
+}
+hold_word() { # the tickets of TLS 1.3 come behind the handshake, at the latest with the echo
+    echo word
+    within 20 echoed
+}
+echoed() { grep -q 'word$' back; } # a line of openssl's own may still be under way before it
+
+# ---- networks ----
+
+in_own_network() { # "$@" of the test, which goes on, from its start, in a network namespace of its own
+    if [ "${1-}" != inside ]; then
+        [ "$(id -u)" = 0 ] || skip "it takes root to make network namespaces"
+        need ip unshare nsenter
+        unshare -n true 2>/dev/null || skip "network namespaces cannot be made here"
+        unshare -n bash "$here/${0##*/}" inside
+        exit
+    fi
+    ip link set lo up
+}
+# to a new namespace, that of the process `far`; HERE may be at the near end of other cables too
+cable() { # NAME HERE THERE: its device here, and an address at each end
+    unshare -n sleep 600 &
+    far=$!
+    within 5 is_apart || fail "no namespace at the far end"
+    within 5 ip link add "$1" type veth peer name far netns $far || skip "there is no veth here"
+    ip addr add "$2" peer "$3" dev "$1" && ip link set "$1" up &&
+        at_far ip addr add "$3" peer "$2" dev far && at_far ip link set far up || fail "no cable"
+}
+is_apart() { [ "$(readlink /proc/$far/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+at_far() { nsenter -t $far -n "$@"; } # of the cable made last
 
 # ---- echoc ----
 

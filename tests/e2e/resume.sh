@@ -3,17 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 need openssl
 
-visit() { # LISTENER VERSION OPTION...: a word there and back, with openssl's -sess_in or -sess_out
-    : >back
-    hold | timeout 30 openssl s_client -quiet -nocommands -no_ign_eof "-tls${2/./_}" \
-        -connect "127.0.0.1:$(port "$1")" "${@:3}" >>back 2>err && [ "$(cat back)" = word ] ||
-        { cat err; return 1; }
-}
-hold() { # the tickets of TLS 1.3 come behind the handshake, at the latest with the echo
-    echo word
-    within 20 test -s back
-}
-
 start_echod "listeners = (
     { name = \"tls\"; port = 0; $tls_on },
     { name = \"tls-none\"; port = 0; ${tls_on/\{/\{ tickets = 0;} }

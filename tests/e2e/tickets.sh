@@ -8,18 +8,6 @@ versions="1.2 1.3"
 
 # ---- visits of openssl, which tells in its own words whether it resumed ----
 
-visit() { # LISTENER VERSION OPTION...: a word there and back
-    : >back
-    hold | timeout 30 openssl s_client -nocommands -no_ign_eof "-tls${2/./_}" \
-        -connect "127.0.0.1:$(port "$1")" "${@:3}" >>back 2>err && echoed ||
-        { cat back err; return 1; }
-}
-hold() { # the tickets of TLS 1.3 come behind the handshake, at the latest with the echo
-    echo word
-    within 20 echoed
-}
-# openssl keeps its own output in a buffer, so that a line of it may still be under way
-echoed() { grep -q 'word$' back; }
 opens() { # LISTENER VERSION SESSION: a new one, kept in the file
     visit "$1" "$2" -sess_out "$3" && grep -q '^New, TLSv1' back && [ -s "$3" ]
 }
