@@ -53,3 +53,13 @@ mkdir -p usr/lib/systemd/catalog
 cp "$catalog" usr/lib/systemd/catalog/
 journalctl --root="$dir" --update-catalog && journalctl --root="$dir" --list-catalog >told
 expect "and the journal has them all" [ "$(sed 's/ .*//' told)" = "$(cat settings)" ]
+
+# ---- the sample of the settings: as it is, and with every line of it in force ----
+sample=$top_builddir/conf/echod.conf
+"$ECHOD" -T -c /dev/null >settings
+"$ECHOD" -T -c "$sample" >told
+expect "the sample changes nothing" same settings told
+sed 's/^\( *\)#\([a-z]\)/\1\2/; / = "";$/d' "$sample" >all.conf
+expect "all lines are in it" [ "$(grep -c '= [^{]*;$' all.conf)" -gt 40 ]
+"$ECHOD" -T -c all.conf >told
+expect "nor do all of its lines" same settings told
