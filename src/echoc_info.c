@@ -45,8 +45,8 @@ static json_t *certificate_json(const struct tls_certificate *certificate)
 /* What is there to tell. */
 struct info {
     struct dialed dialed;
-    bool resumes;      /* a second connection could resume the session of this one */
-    char report[8192]; /* the line that the server sends first, if it does */
+    bool resumes;       /* a second connection could resume the session of this one */
+    char report[32768]; /* the line that the server sends first, if it does */
 };
 
 /* Bytes of the server, which must not command the terminal. */

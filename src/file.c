@@ -50,13 +50,16 @@ const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
     return take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret_fd, ret_size);
 }
 
-const char *file_append(const char *path, int *ret_fd)
+const char *file_append(const char *path, bool *ret_made, int *ret_fd)
 {
+    int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    int fd = open(path, flags | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
     size_t size;
 
-    return take(open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
-                     S_IRUSR | S_IWUSR),
-                ret_fd, &size);
+    *ret_made = fd >= 0;
+    if (fd < 0 && errno == EEXIST)
+        fd = open(path, flags);
+    return take(fd, ret_fd, &size);
 }
 
 /* Where there is none, whether its directory takes one. */
@@ -73,11 +76,12 @@ const char *file_judge_append(const char *path)
 {
     const char *reason;
     struct stat st;
+    bool made;
     int fd;
 
     if (lstat(path, &st) < 0)
         return judge_directory(path);
-    reason = file_append(path, &fd);
+    reason = file_append(path, &made, &fd);
     if (!reason)
         close(fd);
     return reason;

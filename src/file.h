@@ -4,6 +4,7 @@
 #ifndef ECHOD_FILE_H
 #define ECHOD_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -17,9 +18,10 @@ const char *file_open(const char *path, int *ret_fd, size_t *ret_size);
 /*
  * Open a regular file to add to it, as the same *ret_fd; if there is none it is made, and only its
  * owner can read it. No symbolic link is followed, so that nobody who can make one where the file
- * is to be has root write elsewhere. Returns as file_open() does.
+ * is to be has root write elsewhere. *ret_made tells whether it was made. Returns as file_open()
+ * does.
  */
-const char *file_append(const char *path, int *ret_fd);
+const char *file_append(const char *path, bool *ret_made, int *ret_fd);
 
 /* What file_append() would return, as far as can be told without making a file. */
 const char *file_judge_append(const char *path);

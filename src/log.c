@@ -103,6 +103,9 @@ static void put_value(struct line *line, const char *value)
     for (; *value != '\0'; value++)
         if (*value == '"')
             put_text(line, "\\x22");
+        else if (*value ==
+                 '\\') /* readers take it for an escape of what follows, the last quote too */
+            put_text(line, "\\x5c");
         else
             put_escaped(line, (char[]){*value, '\0'});
     put_byte(line, '"');

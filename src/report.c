@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define TEXT_MAX 128 /* bytes of a text that is not ours, as they came */
+#define TEXT_MAX 255 /* bytes of a text that is not ours, as they came */
 
 /* Both would otherwise be read from files by the first who asks. */
 void report_prepare(void)
@@ -135,7 +135,7 @@ static json_t *certificate_json(const struct stream *stream)
     if (tls_peer_certificate(stream, 0, &certificate) < 0)
         return json_null();
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "subject",
-                     text_json(certificate.subject), "issuer", text_json(certificate.issuer),
+                     json_string(certificate.subject), "issuer", json_string(certificate.issuer),
                      "names", json_string(certificate.names), "serial",
                      text_json(certificate.serial), "sha256", text_json(certificate.sha256),
                      "not_before", time_json(certificate.not_before, -1), "not_after",

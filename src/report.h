@@ -28,7 +28,7 @@ void report_prepare(void);
 
 /*
  * The line, an object of JSON (RFC 8259) in ASCII and a line feed, of *ret_length bytes and no NUL.
- * Whatever the client or its proxy has chosen is cut to 128 bytes a text, and a byte of it that
+ * Whatever the client or its proxy has chosen is cut to 255 bytes a text, and a byte of it that
  * cannot be printed, or is a backslash, stands as \xNN. The caller frees it; NULL when memory has
  * run out.
  */

@@ -202,13 +202,15 @@ static struct service *build(const char *path, const char *const *overrides, str
     return service;
 }
 
-/* Whom root becomes shall have the file: the next reload opens it again. */
+/* Whom root becomes shall have the file, to open it again at a reload: one that was made here, and
+ * no other, which may be somebody's. */
 static const char *take_keylog(const struct service *service, const char *path, int *ret_fd)
 {
     const struct user *user = user_to_become(service);
-    const char *reason = file_append(path, ret_fd);
+    bool made;
+    const char *reason = file_append(path, &made, ret_fd);
 
-    if (!reason && user && fchown(*ret_fd, user->uid, user->gid) < 0)
+    if (!reason && made && user && fchown(*ret_fd, user->uid, user->gid) < 0)
         return strerror(errno);
     return reason;
 }

@@ -173,7 +173,10 @@ static enum end send_report(struct session *session)
     }
     end = send_all(session, line, length);
     free(line);
-    return end;
+    if (end != END_RESET || session->params->tls)
+        return end;
+    session->stream.error[0] = '\0'; /* what it has sent before it left is still to be read */
+    return END_CLOSED;
 }
 
 static enum end converse(struct session *session)

@@ -218,13 +218,14 @@ static void values_on_stderr_are_quoted_where_they_would_mislead(void **state)
 {
     const struct log_field fields[] = {
         {"ECHOD_A", "plain:text-1"}, {"ECHOD_B", "two words"}, {"ECHOD_C", ""},
-        {"ECHOD_D", "a=b"},          {"ECHOD_E", "tab\t"},
+        {"ECHOD_D", "a=b"},          {"ECHOD_E", "tab\t"},     {"ECHOD_F", "no end \\"},
     };
 
     (void)state;
-    log_event(LOG_INFO, "message", fields, 5);
+    log_event(LOG_INFO, "message", fields, 6);
     assert_string_equal(stderr_text(),
-                        "echod: a=plain:text-1 b=\"two words\" c=\"\" d=\"a=b\" e=tab\\x09\n");
+                        "echod: a=plain:text-1 b=\"two words\" c=\"\" d=\"a=b\" e=tab\\x09 "
+                        "f=\"no end \\x5c\"\n");
 }
 
 /* TLS lets a peer put any byte but NUL into its SNI. */
