@@ -145,12 +145,13 @@ while start < len(stream):
     if random.random() < 0.1:
         time.sleep(0.002)
 take(stream)
-print(count + len(many))
+print(count + len(many), sock.getsockname()[1])  # others may have sent as many
 END
 for kind in $kinds; do
     for tls in '' tls-; do
         expect "$tls$kind: pieces" eval "python3 pieces.py $tls$kind $(port $tls$kind) $PKI/ca.crt >count"
-        expect_records 1 listener=$tls$kind messages="$(cat count)"
+        read -r messages port <count
+        expect_records 1 listener=$tls$kind client_port=$port messages=$messages
     done
 done
 stop_echod
