@@ -25,7 +25,7 @@ static const char *judge(int fd, size_t *ret_size)
 /* Of open(2), in words that fit. */
 static const char *why(int error)
 {
-    return error == ELOOP   ? "it is a symbolic link"
+    return error == ELOOP   ? "it is a symbolic link, or a loop of them"
            : error == ENXIO ? "it is no regular file"
                             : strerror(error);
 }

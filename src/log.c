@@ -92,7 +92,8 @@ static bool send_journal(const struct line *line)
                   (const struct sockaddr *)&journal, sizeof(journal)) == (ssize_t)line->length;
 }
 
-/* Quoted only where a reader that splits at blanks would be misled; no quote is left inside. */
+/* Quoted only where a reader that splits at blanks would be misled. No quote is left inside, nor a
+ * backslash, which many readers take for an escape, of the last quote too. */
 static void put_value(struct line *line, const char *value)
 {
     if (*value != '\0' && strpbrk(value, " \"=") == NULL) {
@@ -103,8 +104,7 @@ static void put_value(struct line *line, const char *value)
     for (; *value != '\0'; value++)
         if (*value == '"')
             put_text(line, "\\x22");
-        else if (*value ==
-                 '\\') /* readers take it for an escape of what follows, the last quote too */
+        else if (*value == '\\')
             put_text(line, "\\x5c");
         else
             put_escaped(line, (char[]){*value, '\0'});

@@ -103,9 +103,8 @@ cut_cable
 now silent patient stream final tls-final
 let_go                          # their last words are lost with the cable
 gone_by 3000 stream idle reset  # idle_timeout
-# what these are owed can never reach them, and may not even fit into the socket
-gone_by 3000 final closed reset idle
-gone_by 3000 tls-final truncated reset idle
+gone_by 3000 final closed reset # what it is owed can never reach it
+gone_by 3000 tls-final truncated reset
 # after 2 seconds of silence TCP asks, and takes another 2 for an answer
 (gone_by 5000 silent reset) || failed="keepalive does not find a cut cable"
 (gone_by 5000 patient reset) || failed="nor where a client may be idle for longer"
