@@ -136,7 +136,7 @@ static void end_client(struct clients *clients, unsigned slot, int status)
 
     judge(entry, status, &record);
     record_log(&entry->client, &record);
-    clients->ended(clients->ended_arg, &entry->client);
+    clients->ended(clients->ended_arg, &entry->client, &record);
     entry->pid = 0;
     board_release(clients->board, slot);
     clients->count--;

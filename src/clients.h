@@ -21,7 +21,7 @@ typedef void client_session(const struct client *client, int fd, const void *arg
                             struct record *record);
 
 /* A client has ended, and its record is logged. */
-typedef void client_ended(void *arg, const struct client *client);
+typedef void client_ended(void *arg, const struct client *client, const struct record *record);
 
 /* Empty books. Returns 0, or -1 with *ret_err. */
 int clients_open(client_session *session, client_ended *ended, void *ended_arg,

@@ -126,19 +126,25 @@ static int take_over(struct service *service, struct listen_set *old)
     return 0;
 }
 
-/* What STATUS= tells beside the counts: how the last reload went, "" before any, and the next
- * expiry. */
-static void note(const struct service *service, struct server *server, const char *reload)
+/* How the last reload went. */
+enum reload_result { NO_RELOAD, RELOADED, NOT_RELOADED };
+
+/* What STATUS= and metrics_file tell beside the counts. */
+static void tell(const struct service *service, struct server *server, enum reload_result result)
 {
+    static const char *const words[] = {"", "; reloaded", "; not reloaded"};
     time_t now = time(NULL);
-    char expiry[64], when[32] = "", text[160];
+    char expiry[64], when[32] = "", text[160], *metrics;
     struct tm tm;
 
-    if (reload[0] != '\0')
+    if (result != NO_RELOAD)
         strftime(when, sizeof(when), " at %H:%M:%S UTC", gmtime_r(&now, &tm));
     service_tell_expiry(service, expiry, sizeof(expiry));
-    snprintf(text, sizeof(text), "%s%s%s", reload, when, expiry);
+    snprintf(text, sizeof(text), "%s%s%s", words[result], when, expiry);
     server_set_note(server, text);
+    metrics = service_metrics(service, result == NO_RELOAD ? 0 : now, result == RELOADED);
+    server_publish(server, service->settings->metrics_file, metrics ? metrics : "");
+    free(metrics);
 }
 
 /*
@@ -155,7 +161,7 @@ static int reload(const struct options *options, struct service **service, struc
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
-        note(*service, server, "; not reloaded");
+        tell(*service, server, NOT_RELOADED);
         return 0;
     }
     service_inherit(next, *service);
@@ -165,7 +171,7 @@ static int reload(const struct options *options, struct service **service, struc
     *service = next;
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
-    note(*service, server, "; reloaded");
+    tell(*service, server, RELOADED);
     return 0;
 }
 
@@ -176,8 +182,8 @@ static int reload(const struct options *options, struct service **service, struc
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
+    tell(*service, server, NO_RELOAD);
     notify_once("READY=1\nSTATUS=Serving");
-    note(*service, server, "");
     for (;;) {
         switch (server_run(server, ret_err)) {
         case SERVER_STOP:

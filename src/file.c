@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,4 +87,51 @@ const char *file_judge_append(const char *path)
     if (!reason)
         close(fd);
     return reason;
+}
+
+/* Returns NULL, or why it cannot be done. */
+static const char *fill(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+
+        if (n < 0 && errno != EINTR)
+            return strerror(errno);
+        data += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+    return fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) < 0 ? strerror(errno) : NULL;
+}
+
+/* What a run before this one has left half-done goes; nothing that is there is written into. */
+const char *file_replace(const char *path, const char *data, size_t size)
+{
+    char new[PATH_MAX];
+    const char *reason;
+    int fd;
+
+    if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+        return strerror(ENAMETOOLONG);
+    unlink(new);
+    fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return strerror(errno);
+    reason = fill(fd, data, size);
+    close(fd);
+    if (!reason && rename(new, path) < 0)
+        reason = strerror(errno);
+    if (reason)
+        unlink(new);
+    return reason;
+}
+
+const char *file_judge_replace(const char *path)
+{
+    struct stat st;
+
+    if (strlen(path) + sizeof(".new") > PATH_MAX)
+        return strerror(ENAMETOOLONG);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return "it is no regular file";
+    return judge_directory(path);
 }

@@ -26,4 +26,14 @@ const char *file_append(const char *path, bool *ret_made, int *ret_fd);
 /* What file_append() would return, as far as can be told without making a file. */
 const char *file_judge_append(const char *path);
 
+/*
+ * Replace the file at `path` by one that has these bytes and that anybody may read, whatever the
+ * umask: whoever opens it finds the old one or the new one, whole. Nothing is synced to the disk.
+ * `path` with ".new" after it is made on the way. Returns NULL, or why it cannot be done.
+ */
+const char *file_replace(const char *path, const char *data, size_t size);
+
+/* What file_replace() would return, as far as can be told without making a file. */
+const char *file_judge_replace(const char *path);
+
 #endif

@@ -23,7 +23,8 @@ static struct {
     int journal_fd; /* -1: lines go to stderr */
     int tty_fd;     /* stderr once more, non-blocking, where it is a terminal; else -1 */
     bool stderr_forbidden;
-    unsigned long lost; /* lines that no sink took */
+    unsigned long lost;         /* lines that no sink took, and of which none has told yet */
+    unsigned long long dropped; /* and all of them */
 } state = {.level = LOG_INFO, .journal_fd = -1, .tty_fd = -1};
 
 /* A line in the making: what does not fit is cut. */
@@ -183,11 +184,17 @@ void log_event(int level, const char *message, const struct log_field *fields, s
         return;
     if (!deliver(level, message, fields, n_fields)) {
         state.lost++;
+        state.dropped++;
     } else if (state.lost > 0) {
         snprintf(text, sizeof(text), "%lu log lines could not be written", state.lost);
         if (deliver(LOG_WARNING, text, NULL, 0))
             state.lost = 0;
     }
+}
+
+unsigned long long log_dropped(void)
+{
+    return state.dropped;
 }
 
 void log_line(int level, const char *fmt, ...)

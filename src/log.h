@@ -63,6 +63,9 @@ void log_throttled(struct throttle *throttle, int level, const char *fmt, ...)
  */
 void log_event(int level, const char *message, const struct log_field *fields, size_t n_fields);
 
+/* Lines that neither sink took, since the start. */
+unsigned long long log_dropped(void);
+
 #define log_error(...) log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_line(LOG_NOTICE, __VA_ARGS__)

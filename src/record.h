@@ -48,7 +48,8 @@ struct record {
     int end; /* enum end */
     uint64_t bytes_in;
     uint64_t bytes_out;
-    uint64_t messages; /* whole ones, where the framing has messages */
+    uint64_t messages;       /* whole ones, where the framing has messages */
+    uint64_t handshake_usec; /* of TLS, from the client's first byte; 0 where none was finished */
     struct tls_facts tls;
     struct addr client; /* the address that a proxy names; of length 0 where none has named one */
     char error[160];    /* the reason in words, or what else is worth knowing; may be empty */

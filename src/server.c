@@ -58,11 +58,16 @@ static int on_back_off(sd_event_source *source, uint64_t usec, void *arg)
 
 /* ---- a client ends ---- */
 
-static void on_ended(void *arg, const struct client *client)
+void server_count_out(struct server *server, const struct client *client,
+                      const struct record *record)
 {
-    struct server *server = arg;
-
     admit_leave(server->admit, client->source);
+    metrics_ended(server->metrics, client->listener, record, now_usec() - client->accepted_usec);
+}
+
+static void on_ended(void *arg, const struct client *client, const struct record *record)
+{
+    server_count_out(arg, client, record);
 }
 
 static void on_refused(void *arg, const struct admit_refusal *refusal)
@@ -130,6 +135,31 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *info
     return 0;
 }
 
+static void publish(struct server *server)
+{
+    const char *reason;
+
+    if (server->metrics_path[0] == '\0')
+        return;
+    reason = metrics_write(server->metrics, server->metrics_more ? server->metrics_more : "",
+                           server->metrics_path);
+    if (reason)
+        log_throttled(&server->metrics_trouble, LOG_ERR, "cannot write metrics_file %s: %s",
+                      server->metrics_path, reason);
+}
+
+void server_publish(struct server *server, const char *path, const char *more)
+{
+    if (server->single)
+        return;
+    if (server->metrics_path[0] != '\0' && strcmp(server->metrics_path, path ? path : "") != 0)
+        unlink(server->metrics_path);
+    snprintf(server->metrics_path, sizeof(server->metrics_path), "%s", path ? path : "");
+    free(server->metrics_more);
+    server->metrics_more = strdup(more);
+    publish(server);
+}
+
 /* What changes have left to do, and again for as long as refusals are held back. */
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
@@ -146,6 +176,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     notify("STATUS=%s%u clients, %llu served, %llu refused, %llu bytes echoed%s",
            server->draining ? "Draining: " : "", totals.open, totals.ended, totals.refused,
            totals.echoed, server->note);
+    publish(server);
     return 0;
 }
 
@@ -270,6 +301,8 @@ static int open_books(struct server *server, client_session *session, struct err
         return err_set(ret_err, "cannot set up the server: %s", strerror(errno));
     if (admit_open(seed, on_refused, NULL, &server->admit, ret_err) < 0)
         return -1;
+    if (metrics_open(&server->metrics, ret_err) < 0)
+        return -1;
     return clients_open(session, on_ended, server, &server->clients, ret_err);
 }
 
@@ -385,6 +418,7 @@ void server_drain(struct server *server)
     if (clients_count(server->clients) > 0)
         cut(server);
     admit_flush(server->admit);
+    publish(server);
 }
 
 void server_set_note(struct server *server, const char *note)
@@ -420,6 +454,8 @@ void server_close(struct server *server)
         close(server->held_fd); /* the drain was left out */
     clients_close(server->clients);
     admit_close(server->admit);
+    metrics_close(server->metrics);
+    free(server->metrics_more);
     free(server->helpers);
     free(server);
 }

@@ -100,6 +100,13 @@ void server_drain(struct server *server);
 /* Have STATUS= end with this text, which is copied, behind the counts. */
 void server_set_note(struct server *server, const char *note);
 
+/*
+ * Keep the file at `path` up to date, within a second of a change and when the drain has ended:
+ * metrics.h's text, and `more` after it. Both are copied; `path` of NULL is no file, and the one
+ * of the call before goes where it is another. A server of a single client keeps none.
+ */
+void server_publish(struct server *server, const char *path, const char *more);
+
 /* The books so far. */
 struct server_totals server_totals(const struct server *server);
 

@@ -80,11 +80,15 @@ void doors_take_in(const struct door *door, int fd, const struct addr *peer)
 {
     struct server *server = door->server;
     struct client client = {.peer = *peer, .accepted_usec = now_usec()};
+    enum admit_rule rule;
 
     server->accepted++;
-    if (admit_enter(server->admit, door->listener, door->rules, peer, client.accepted_usec,
-                    &client.source) != ADMIT_OK) {
+    metrics_came(server->metrics, door->name);
+    rule = admit_enter(server->admit, door->listener, door->rules, peer, client.accepted_usec,
+                       &client.source);
+    if (rule != ADMIT_OK) {
         close(fd);
+        metrics_refused(server->metrics, door->name, rule);
         server_touch(server);
         return;
     }
@@ -112,9 +116,9 @@ void doors_give_up_held(struct server *server, const char *why)
     close(server->held_fd);
     server->held_fd = -1;
     server->given_up++;
-    admit_leave(server->admit, server->held.source);
     snprintf(record.error, sizeof(record.error), "%s", why);
     record_log(&server->held, &record);
+    server_count_out(server, &server->held, &record);
 }
 
 /* The listener may have gone with a reload since; then so does the client. */
@@ -229,6 +233,7 @@ static int add_door(struct server *server, const struct server_listener *listene
                           .rules = listener->rules,
                           .arg = listener->arg};
     snprintf(door->name, sizeof(door->name), "%s", listener->name);
+    metrics_announce(server->metrics, door->name);
     if (door->listener < 0)
         error = -ENOMEM;
     else if (!server->single)

@@ -8,7 +8,9 @@
 #include "server.h"
 
 #include "log.h"
+#include "metrics.h"
 
+#include <limits.h>
 #include <systemd/sd-event.h>
 
 #define SIGNALS 4
@@ -37,12 +39,15 @@ struct server {
 
     struct admit *admit;
     struct clients *clients;
+    struct metrics *metrics;
+    char metrics_path[PATH_MAX]; /* empty: nobody reads them */
+    char *metrics_more;
     unsigned long long accepted, given_up;
     int held_fd; /* a client accepted while fork failed, which waits for the next try; or -1 */
     struct client held;
     int held_door; /* the listening descriptor it came from */
     bool backing_off;
-    struct throttle accept_trouble, fork_trouble, loop_trouble, hurry;
+    struct throttle accept_trouble, fork_trouble, loop_trouble, metrics_trouble, hurry;
 
     bool single; /* it stops by itself once the one client has ended */
     bool draining;
@@ -68,6 +73,10 @@ void server_arm_idle(sd_event_source *timer, uint64_t usec);
 
 /* Have the tick come: something has changed. */
 void server_touch(struct server *server);
+
+/* What is left to do where a client has ended. */
+void server_count_out(struct server *server, const struct client *client,
+                      const struct record *record);
 
 /* ---- of the doors ---- */
 

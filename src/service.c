@@ -54,6 +54,17 @@ static void find_user(struct service *service, struct faults *faults)
         fault(&placed, "group", "needs user");
 }
 
+static void judge_metrics(const struct service *service, struct faults *faults)
+{
+    struct relay relay = relay_to(service, 0, faults);
+    struct faults placed = {.report = relay_fault, .arg = &relay};
+    const char *path = service->settings->metrics_file;
+    const char *reason = path ? file_judge_replace(path) : NULL;
+
+    if (reason)
+        fault(&placed, "metrics_file", "cannot write %s: %s", path, reason);
+}
+
 /* With all that it takes: what is missing was reported as the settings were read. */
 static bool has_tls(const struct listener_settings *settings)
 {
@@ -189,6 +200,7 @@ static struct service *build(const char *path, const char *const *overrides, str
     report_prepare();
     n = service->settings->n_listeners;
     find_user(service, faults);
+    judge_metrics(service, faults);
     start_keeper(service, path, faults);
     make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));

@@ -13,6 +13,7 @@
 #include "user.h"
 
 #include <stdbool.h>
+#include <time.h>
 
 struct service {
     struct settings *settings;
@@ -82,6 +83,13 @@ void service_wake(struct service *service, struct server *server, uint64_t now_u
  * empty where there is none.
  */
 void service_tell_expiry(const struct service *service, char *text, size_t size);
+
+/*
+ * What there is to publish (server_publish()) beside the counts: the versions, the limit, the
+ * certificates' dates and how the last reload went: at the time `reload`, 0 for none yet.
+ * Returns a text, the caller's to free, or NULL where there is no memory.
+ */
+char *service_metrics(const struct service *service, time_t reload, bool reloaded);
 
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);

@@ -3,8 +3,10 @@
 
 #include "keeper.h"
 #include "log.h"
+#include "metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +122,69 @@ void service_tell_expiry(const struct service *service, char *text, size_t size)
     text[0] = '\0';
     if (first != 0)
         strftime(text, size, "; a certificate expires on %Y-%m-%d", gmtime_r(&first, &tm));
+}
+
+/* ---- for those who watch by numbers ---- */
+
+/* Which of a listener's certificates it is, by the setting that names it. */
+static void print_expiry(FILE *file, const char *listener, size_t i,
+                         const struct tls_certificate *certificate)
+{
+    char setting[48] = "tls.certificate";
+
+    if (i > 0)
+        snprintf(setting, sizeof(setting), "tls.sni.[%zu]", i - 1);
+    fputs("echod_certificate_expiry_timestamp_seconds{", file);
+    metrics_label(file, "listener", listener);
+    fputc(',', file);
+    metrics_label(file, "certificate", setting);
+    fputc(',', file);
+    metrics_label(file, "subject", certificate->subject);
+    fprintf(file, "} %lld\n", (long long)certificate->not_after);
+}
+
+static void print_expiries(FILE *file, const struct service *service)
+{
+    struct tls_certificate certificate;
+
+    metrics_family(file, "echod_certificate_expiry_timestamp_seconds", "gauge",
+                   "When a certificate expires, in seconds since 1970.");
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        const struct tls_server *server = service->sessions[i].tls;
+
+        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+            print_expiry(file, service->listen[i].name, k, &certificate);
+    }
+}
+
+static void print_reload(FILE *file, time_t reload, bool reloaded)
+{
+    metrics_family(file, "echod_last_reload_successful", "gauge",
+                   "Whether the last reload took the new settings; without one, the start did.");
+    fprintf(file, "echod_last_reload_successful %d\n", reload == 0 || reloaded);
+    if (reload == 0)
+        return;
+    metrics_family(file, "echod_last_reload_timestamp_seconds", "gauge",
+                   "When the last reload was, in seconds since 1970.");
+    fprintf(file, "echod_last_reload_timestamp_seconds %lld\n", (long long)reload);
+}
+
+char *service_metrics(const struct service *service, time_t reload, bool reloaded)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    if (!file)
+        return NULL;
+    metrics_family(file, "echod_build_info", "gauge", "The versions of echod and of OpenSSL.");
+    fprintf(file, "echod_build_info{version=\"%s\",openssl=\"%s\"} 1\n", PACKAGE_VERSION,
+            tls_library_version());
+    metrics_family(file, "echod_max_clients", "gauge", "The limit of echod_clients.");
+    fprintf(file, "echod_max_clients %d\n", service->settings->max_clients);
+    print_reload(file, reload, reloaded);
+    print_expiries(file, service);
+    return fclose(file) == EOF ? NULL : text;
 }
 
 /* Only root becomes somebody else, and only at the start. */

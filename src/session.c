@@ -106,14 +106,17 @@ static enum end begin_tls(struct session *session, deadline_t deadline)
 {
     struct stream *stream = &session->stream;
     enum end end = check_protocol(stream, deadline);
+    uint64_t begin_usec = now_usec();
 
     if (end == END_CLOSED && tls_accept(stream, session->params->tls) < 0)
         end = END_TLS_ERROR;
     if (end == END_CLOSED)
         end = handshake(stream, deadline);
-    if (end == END_CLOSED)
-        tls_describe(stream, &session->record->tls);
-    return end;
+    if (end != END_CLOSED)
+        return end;
+    session->record->handshake_usec = now_usec() - begin_usec;
+    tls_describe(stream, &session->record->tls);
+    return END_CLOSED;
 }
 
 /*

@@ -37,11 +37,12 @@ struct listener_settings {
 struct settings {
     int max_clients;
     uint64_t drain_timeout_usec;
-    const char *user;   /* whom root becomes; NULL = nobody else */
-    const char *group;  /* NULL = the user's own */
-    int log_target;     /* enum log_target */
-    int log_level;      /* of syslog.h */
-    size_t n_listeners; /* at least 1 */
+    const char *user;         /* whom root becomes; NULL = nobody else */
+    const char *group;        /* NULL = the user's own */
+    const char *metrics_file; /* NULL = none */
+    int log_target;           /* enum log_target */
+    int log_level;            /* of syslog.h */
+    size_t n_listeners;       /* at least 1 */
     struct listener_settings *listeners;
     struct settings_source *source; /* where each setting was given */
 };

@@ -93,6 +93,9 @@ static const struct setting global_rows[] = {
            "Whom root becomes, by name or number, once the sockets are bound and the keys read."),
     GLOBAL("group", group, NULL, 1, USER_NAME_MAX - 1,
            "The group that goes with user; left out, the user's own."),
+    GLOBAL(
+        "metrics_file", metrics_file, NULL, 1, PATH_LIMIT - 4,
+        "File kept up to date with counts of all clients, for node_exporter's textfile collector."),
     CHOICE(struct settings, "log.target", log_target, "auto", log_targets,
            "Where the log goes: auto, journal or stderr; auto is the journal under systemd."),
     CHOICE(struct settings, "log.level", log_level, "info", log_levels,

@@ -2,6 +2,7 @@
 #include "tls_private.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -171,4 +172,9 @@ void tls_describe(const struct stream *stream, struct tls_facts *ret_facts)
         X509_NAME_oneline(X509_get_subject_name(SSL_get0_peer_certificate(ssl)),
                           ret_facts->client_cert, sizeof(ret_facts->client_cert));
     ret_facts->resumed = SSL_session_reused(ssl);
+}
+
+const char *tls_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

@@ -120,6 +120,9 @@ int tls_server_certificate(const struct tls_server *server, size_t i,
  */
 int tls_accept(struct stream *stream, const struct tls_server *server);
 
+/* The version of the library that is in use, "3.0.17". A static text. */
+const char *tls_library_version(void);
+
 /* ---- the client's side ---- */
 
 /* How a client speaks TLS. Texts are borrowed; NULL means OpenSSL's default. */

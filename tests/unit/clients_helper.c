@@ -65,9 +65,10 @@ struct client a_client(void)
 
 static unsigned n_ended;
 
-static void count_ended(void *arg, const struct client *client)
+static void count_ended(void *arg, const struct client *client, const struct record *record)
 {
     assert_null(arg);
+    assert_true(record->end >= 0 && record->end < END_COUNT);
     assert_string_equal(client->listener, a_client().listener);
     n_ended++;
 }
