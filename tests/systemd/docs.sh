@@ -1,0 +1,19 @@
+#!/bin/bash
+# docs.sh - every command block of README.md and doc/ is run as it stands, each document in one shell, and
+# what it prints is what the block of text after it says.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+# here all of the machine is a copy that nobody misses
+cd "$top_srcdir" || fail "no $top_srcdir"
+top_srcdir=$PWD
+install -m 755 "$here/../../tests/systemd/docs.py" /tmp/docs.py
+[ "$(realpath "$top_builddir")" = "$PWD/build" ] || { rm -rf build && ln -s "$(realpath "$top_builddir")" build; }
+unset BUILD CC CFLAGS MAKEFLAGS MAKELEVEL MFLAGS
+export TESTS=tests/unit/test_hist runs=1 PATH=$PWD/build:$PATH # not all of them: scripts/test is what runs this
+
+for document in README.md doc/*.md; do
+    /tmp/docs.py "$document" >/tmp/out 2>&1 || { cat /tmp/out; fail "$document"; }
+    ok "$document, $(tail -n 1 /tmp/out)"
+done
+echo "$n checks"
