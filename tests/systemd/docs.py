@@ -67,8 +67,9 @@ def run(found):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         text = file.read()
-    if re.search(r"^(    |\t)\$ ", text, re.M):
-        sys.exit("an indented command, which nobody tries: make it a block of sh")
+    indented = re.search(r"^(    |\t).*", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    if indented:
+        sys.exit(f"nobody tries what is only indented, make it a block: {indented[0]}")
     found = blocks(text)
     for (commands, expected), printed in zip(found, run(found) if found else []):
         if expected is not None and not pattern(expected).fullmatch(printed):
