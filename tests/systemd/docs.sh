@@ -2,6 +2,7 @@
 # docs.sh - every command block of README.md and doc/ is run as it stands, each document in one shell, and
 # what it prints is what the block of text after it says.
 # shellcheck source-path=SCRIPTDIR
+limit=900 # seconds: packages are built
 . "$(dirname "$0")/lib.sh"
 
 # here all of the machine is a copy that nobody misses

@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
-    exec "$here/with-systemd" bash "$here/${0##*/}"
+    exec "$here/with-systemd" -t "${limit-300}" bash "$here/${0##*/}"
 # shellcheck disable=SC2034 # for the script that sources this one
 peer=$top_srcdir/tests/e2e/peer.py
 conf=$sysconfdir/echod/echod.conf

@@ -3,6 +3,7 @@
 # its sockets is restarted and reloaded again and again ($restarts and $reloads times): not one connection is
 # lost, as the clients count.
 # shellcheck source-path=SCRIPTDIR
+limit=1800
 export restarts=${restarts-50} reloads=${reloads-100}
 . "$(dirname "$0")/lib.sh"
 
