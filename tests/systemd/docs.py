@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 SECONDS = 400
-MARK = "=== block {} ==="
+MARK = "printf '\\n=== block {} ===\\n'\n"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n", re.M | re.S)
 
 
@@ -47,8 +47,8 @@ def run(found):
     """What each block has printed; stops the program at one that fails."""
     script = "set -e\n"
     for i, (commands, _) in enumerate(found):
-        script += f"echo '{MARK.format(i)}'\n{commands}"
-    script += f"echo '{MARK.format(len(found))}'\n"
+        script += MARK.format(i) + commands
+    script += MARK.format(len(found))
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         shell = subprocess.Popen(["bash", "-c", script], stdout=output, stderr=output,
                                  stdin=subprocess.DEVNULL, start_new_session=True)
@@ -57,7 +57,7 @@ def run(found):
             os.killpg(shell.pid, signal.SIGTERM)  # what is left in the background
         output.seek(0)
         text = output.read()
-    printed = re.split(r"^=== block \d+ ===\n", text, flags=re.M)[1:]
+    printed = re.split(r"\n=== block \d+ ===\n", text)[1:]
     if status != 0 or len(printed) != len(found) + 1:
         print(text)
         sys.exit(f"exit status {status} in\n{found[len(printed) - 1][0]}")
