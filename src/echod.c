@@ -126,8 +126,8 @@ static int take_over(struct service *service, struct listen_set *old)
     return 0;
 }
 
-/* What STATUS= tells beside the counts: how the last reload went, "" before any, and the next
- * expiry. */
+/* What STATUS= tells beside the counts: how the last reload went, "" before any, whether balancers
+ * have been left, and the next expiry. */
 static void note(const struct service *service, struct server *server, const char *reload)
 {
     time_t now = time(NULL);
@@ -137,7 +137,8 @@ static void note(const struct service *service, struct server *server, const cha
     if (reload[0] != '\0')
         strftime(when, sizeof(when), " at %H:%M:%S UTC", gmtime_r(&now, &tm));
     service_tell_expiry(service, expiry, sizeof(expiry));
-    snprintf(text, sizeof(text), "%s%s%s", reload, when, expiry);
+    snprintf(text, sizeof(text), "%s%s%s%s", reload, when,
+             service->withdrawn ? "; health listeners are closed" : "", expiry);
     server_set_note(server, text);
 }
 
@@ -169,9 +170,21 @@ static int reload(const struct options *options, struct service **service, struc
     return 0;
 }
 
+/* Load balancers shall send no more clients: until the stop, or a reload. As reload() returns. */
+static int leave(struct service *service, struct server *server, struct err *ret_err)
+{
+    if (service_withdraw(service, server, ret_err) < 0)
+        return -1;
+    if (service->withdrawn) {
+        notify_once("STATUS=Health listeners are closed");
+        note(service, server, "");
+    }
+    return 0;
+}
+
 /*
  * Serve until something asks for the stop or the single client has ended, for whom there is nothing
- * to reload. Returns 0, or -1 with *ret_err.
+ * to reload, nor to leave. Returns 0, or -1 with *ret_err.
  */
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
@@ -193,6 +206,10 @@ static int run(const struct options *options, struct service **service, struct s
             break;
         case SERVER_RELOAD:
             if (!single && reload(options, service, server, ret_err) < 0)
+                return -1;
+            break;
+        case SERVER_LEAVE:
+            if (!single && leave(*service, server, ret_err) < 0)
                 return -1;
         }
     }
@@ -436,6 +453,7 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* of the key log: its limit costs lines, and no client */
     signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
     signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
+    signal(SIGUSR1, SIG_IGN); /* the same, to leave */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
     if (!options.overrides)
         return EX_OSERR;

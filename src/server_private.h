@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#define SIGNALS 4
+#define SIGNALS 5
 
 /* Where clients come in: one listening socket in the loop, or a socket handed to us. */
 struct door {

@@ -25,6 +25,7 @@ struct service {
     uint64_t look_usec;              /* when the certificates' dates are looked at next */
     struct user user;                /* of the settings, where they name one */
     bool has_user;                   /* and root has yet to become it */
+    bool withdrawn;                  /* its health listeners are closed */
     bool failed;                     /* for want of something in the system, while it was built */
 };
 
@@ -59,6 +60,14 @@ void service_inherit(struct service *service, const struct service *old);
 
 /* Have the server accept on the service's sockets. Returns 0, or -1 with *ret_err. */
 int service_start(struct service *service, struct server *server, struct err *ret_err);
+
+/*
+ * Close the health listeners, so that load balancers send no more clients, and have the server go
+ * on with the others. Of a socket that was passed nobody is accepted any more. Whoever waits to be
+ * accepted there is lost. Returns 0, or -1 with *ret_err when the server itself can serve no
+ * longer.
+ */
+int service_withdraw(struct service *service, struct server *server, struct err *ret_err);
 
 /* Have the server serve the one client connected on `fd`. Returns 0, or -1 with *ret_err. */
 int service_start_single(struct service *service, struct server *server, int fd,
