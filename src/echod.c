@@ -113,17 +113,20 @@ static int load(const struct options *options, struct service **ret_service)
     return service_load(options->file, options->overrides, &faults, ret_service);
 }
 
-/* Open the sockets of `service`, out of what `old` has, and make it the one in force. */
-static int take_over(struct service *service, struct listen_set *old)
+/* Open the sockets of `service`, out of what `old` has, which stays as it was. */
+static int listen_beside(struct service *service, const struct listen_set *old)
 {
     struct faults faults = {.report = log_fault};
 
-    if (service_listen(service, old, &faults) < 0)
-        return -1;
+    return service_listen(service, old, &faults);
+}
+
+/* Make `service` the one in force. */
+static void take_over(struct service *service, struct listen_set *old)
+{
     listen_replace(old, &service->sockets, service->listen);
     log_as_set(service->settings);
     service_announce(service);
-    return 0;
 }
 
 /* What STATUS= tells beside the counts: how the last reload went, "" before any, whether balancers
@@ -152,7 +155,7 @@ static int reload(const struct options *options, struct service **service, struc
     struct service *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load(options, &next) != EX_OK || take_over(next, &(*service)->sockets) < 0) {
+    if (load(options, &next) != EX_OK || listen_beside(next, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
@@ -162,6 +165,7 @@ static int reload(const struct options *options, struct service **service, struc
     service_inherit(next, *service);
     if (service_start(next, server, ret_err) < 0)
         return -1;
+    take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
     service_retire(*service);
     *service = next;
     log_info("%s: reloaded", options->file);
@@ -255,15 +259,17 @@ static int serve_all(const struct options *options, struct service **service,
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (take_over(*service, inherited) < 0) {
-        status = EX_UNAVAILABLE;
-    } else if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
-               run(options, service, server, false, &err) < 0) {
+    if (listen_beside(*service, inherited) < 0) {
+        server_close(server);
+        return EX_UNAVAILABLE;
+    }
+    take_over(*service, inherited);
+    if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
+        run(options, service, server, false, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
-    if (status != EX_UNAVAILABLE)
-        stop(*service, server);
+    stop(*service, server);
     server_close(server);
     return status;
 }
