@@ -26,7 +26,7 @@ start() { # DAEMON
     2 | 3) port=$((base + 20)) more="reuse_port = true;" ;;
     [456]) more="proxy_protocol = \"required\"; proxy_trusted = \"127.0.0.1\";" ;;
     esac
-    cat >conf.$1 <<END
+    cat >conf."$1" <<END
 host = "127.0.0.1"; max_clients_per_source = 0; log = { level = "notice"; }; $more
 tls = { certificate = "pki/server.crt"; key = "pki/server.key"; };
 listeners = ( { name = "plain"; port = $port; },
@@ -34,7 +34,7 @@ listeners = ( { name = "plain"; port = $port; },
     { name = "own"; port = $((port + 2)); tls = { enabled = true; }; },
     { name = "health"; port = $((base + 10 * $1 + 9)); health = true; proxy_protocol = "off"; } );
 END
-    "$build/echod" -c conf.$1 2>>log.$1 &
+    "$build/echod" -c conf."$1" 2>>log."$1" &
     pids[$1]=$!
     # of all its listeners the last
     waits "$build/echoc" check --timeout 1 "tcp://127.0.0.1:$((base + 10 * $1 + 9))" || die "echod $1 does not start"
@@ -50,7 +50,7 @@ waits() { # COMMAND...: until it succeeds
     done
     return 1
 }
-for i in {1..6}; do start $i; done
+for i in {1..6}; do start "$i"; done
 
 # ---- the proxy ----
 
