@@ -113,36 +113,29 @@ static int load(const struct options *options, struct service **ret_service)
     return service_load(options->file, options->overrides, &faults, ret_service);
 }
 
-/* Open the sockets of `service`, out of what `old` has, and make it the one in force. */
-static int take_over(struct service *service, struct listen_set *old)
+/* Open the sockets of `service`, out of what `old` has, which stays as it was. */
+static int listen_beside(struct service *service, const struct listen_set *old)
 {
     struct faults faults = {.report = log_fault};
 
-    if (service_listen(service, old, &faults) < 0)
-        return -1;
+    return service_listen(service, old, &faults);
+}
+
+/* Make `service` the one in force. */
+static void take_over(struct service *service, struct listen_set *old)
+{
     listen_replace(old, &service->sockets, service->listen);
     log_as_set(service->settings);
     service_announce(service);
-    return 0;
 }
 
-/* How the last reload went. */
-enum reload_result { NO_RELOAD, RELOADED, NOT_RELOADED };
-
 /* What STATUS= and metrics_file tell beside the counts. */
-static void tell(const struct service *service, struct server *server, enum reload_result result)
+static void tell(const struct service *service, struct server *server)
 {
-    static const char *const words[] = {"", "; reloaded", "; not reloaded"};
-    time_t now = time(NULL);
-    char expiry[64], when[32] = "", text[160], *metrics;
-    struct tm tm;
+    char *metrics = service_metrics(service), text[160];
 
-    if (result != NO_RELOAD)
-        strftime(when, sizeof(when), " at %H:%M:%S UTC", gmtime_r(&now, &tm));
-    service_tell_expiry(service, expiry, sizeof(expiry));
-    snprintf(text, sizeof(text), "%s%s%s", words[result], when, expiry);
+    service_describe(service, text, sizeof(text));
     server_set_note(server, text);
-    metrics = service_metrics(service, result == NO_RELOAD ? 0 : now, result == RELOADED);
     server_publish(server, service->settings->metrics_file, metrics ? metrics : "");
     free(metrics);
 }
@@ -157,32 +150,47 @@ static int reload(const struct options *options, struct service **service, struc
     struct service *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load(options, &next) != EX_OK || take_over(next, &(*service)->sockets) < 0) {
+    if (load(options, &next) != EX_OK || listen_beside(next, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
-        tell(*service, server, NOT_RELOADED);
+        (*service)->reload = (struct reload){.when = time(NULL)};
+        tell(*service, server);
         return 0;
     }
     service_inherit(next, *service);
     if (service_start(next, server, ret_err) < 0)
         return -1;
+    take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
     service_retire(*service);
     *service = next;
+    next->reload = (struct reload){.when = time(NULL), .successful = true};
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
-    tell(*service, server, RELOADED);
+    tell(*service, server);
+    return 0;
+}
+
+/* Load balancers shall send no more clients: until the stop, or a reload. As reload() returns. */
+static int leave(struct service *service, struct server *server, struct err *ret_err)
+{
+    if (service_withdraw(service, server, ret_err) < 0)
+        return -1;
+    if (service->withdrawn) {
+        notify_once("STATUS=Health listeners are closed");
+        tell(service, server);
+    }
     return 0;
 }
 
 /*
  * Serve until something asks for the stop or the single client has ended, for whom there is nothing
- * to reload. Returns 0, or -1 with *ret_err.
+ * to reload, nor to leave. Returns 0, or -1 with *ret_err.
  */
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
-    tell(*service, server, NO_RELOAD);
+    tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
         switch (server_run(server, ret_err)) {
@@ -199,6 +207,10 @@ static int run(const struct options *options, struct service **service, struct s
             break;
         case SERVER_RELOAD:
             if (!single && reload(options, service, server, ret_err) < 0)
+                return -1;
+            break;
+        case SERVER_LEAVE:
+            if (!single && leave(*service, server, ret_err) < 0)
                 return -1;
         }
     }
@@ -244,15 +256,17 @@ static int serve_all(const struct options *options, struct service **service,
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (take_over(*service, inherited) < 0) {
-        status = EX_UNAVAILABLE;
-    } else if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
-               run(options, service, server, false, &err) < 0) {
+    if (listen_beside(*service, inherited) < 0) {
+        server_close(server);
+        return EX_UNAVAILABLE;
+    }
+    take_over(*service, inherited);
+    if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
+        run(options, service, server, false, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
-    if (status != EX_UNAVAILABLE)
-        stop(*service, server);
+    stop(*service, server);
     server_close(server);
     return status;
 }
@@ -442,6 +456,7 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* of the key log: its limit costs lines, and no client */
     signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
     signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
+    signal(SIGUSR1, SIG_IGN); /* the same, to leave */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
     if (!options.overrides)
         return EX_OSERR;

@@ -213,6 +213,16 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
     return 0;
 }
 
+static int on_leave(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+    struct server *server = arg;
+
+    (void)source, (void)info;
+    if (!server->draining)
+        server_wake(server, SERVER_LEAVE);
+    return 0;
+}
+
 static int on_drain_end(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct server *server = arg;
@@ -247,8 +257,11 @@ static int add_signals(struct server *server)
     static const struct {
         int number;
         sd_event_signal_handler_t handler;
-    } signals[SIGNALS] = {
-        {SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}, {SIGCHLD, on_child}};
+    } signals[SIGNALS] = {{SIGTERM, on_stop},
+                          {SIGINT, on_stop},
+                          {SIGHUP, on_reload},
+                          {SIGUSR1, on_leave},
+                          {SIGCHLD, on_child}};
     sigset_t mask;
 
     sigemptyset(&mask);

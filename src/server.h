@@ -31,6 +31,7 @@ struct server_limits {
 enum server_event {
     SERVER_STOP,   /* SIGTERM or SIGINT came, or the single client has ended */
     SERVER_RELOAD, /* SIGHUP came */
+    SERVER_LEAVE,  /* SIGUSR1 came */
     SERVER_ALARM,  /* the moment of server_set_alarm() has come */
     SERVER_HELPER, /* a process of server_adopt() has ended */
     SERVER_FAILED, /* the loop cannot go on */
@@ -44,8 +45,8 @@ struct server_totals {
 };
 
 /*
- * Set up the loop; from here on SIGTERM, SIGINT, SIGHUP and SIGCHLD are blocked and the server's.
- * One server at a time in a process. Returns 0, or -1 with *ret_err.
+ * Set up the loop; from here on SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD are blocked and the
+ * server's. One server at a time in a process. Returns 0, or -1 with *ret_err.
  */
 int server_open(client_session *session, struct server **ret_server, struct err *ret_err);
 

@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <systemd/sd-event.h>
 
-#define SIGNALS 4
+#define SIGNALS 5
 
 /* Where clients come in: one listening socket in the loop, or a socket handed to us. */
 struct door {

@@ -398,7 +398,7 @@ static void begin(struct service *service, struct server *server)
     service_wake(service, server, now);
 }
 
-int service_start(struct service *service, struct server *server, struct err *ret_err)
+int service_accept(struct service *service, struct server *server, struct err *ret_err)
 {
     const struct server_limits limits = limits_of(service);
     struct server_listener *listeners = calloc(service->sockets.n, sizeof(*listeners));
@@ -413,12 +413,17 @@ int service_start(struct service *service, struct server *server, struct err *re
         if (socket->listener != LISTEN_UNUSED)
             listeners[n++] = listener_of(service, (size_t)socket->listener, socket->fd);
     }
-    begin(service, server);
-    result = adopt_keeper(service, server, ret_err);
-    if (result == 0)
-        result = server_configure(server, listeners, n, &limits, ret_err);
+    result = server_configure(server, listeners, n, &limits, ret_err);
     free(listeners);
     return result;
+}
+
+int service_start(struct service *service, struct server *server, struct err *ret_err)
+{
+    begin(service, server);
+    if (adopt_keeper(service, server, ret_err) < 0)
+        return -1;
+    return service_accept(service, server, ret_err);
 }
 
 /*

@@ -15,6 +15,12 @@
 #include <stdbool.h>
 #include <time.h>
 
+/* The last reload that was asked of a generation in force, or that has put it there. */
+struct reload {
+    time_t when; /* 0 = there was none */
+    bool successful;
+};
+
 struct service {
     struct settings *settings;
     struct keeper *keeper;           /* of the private keys; NULL where no listener wants it */
@@ -26,7 +32,9 @@ struct service {
     uint64_t look_usec;              /* when the certificates' dates are looked at next */
     struct user user;                /* of the settings, where they name one */
     bool has_user;                   /* and root has yet to become it */
-    bool failed;                     /* for want of something in the system, while it was built */
+    bool withdrawn;                  /* its health listeners are closed */
+    struct reload reload; /* for service_describe() and service_metrics(); the owner's to set */
+    bool failed;          /* for want of something in the system, while it was built */
 };
 
 /*
@@ -61,6 +69,14 @@ void service_inherit(struct service *service, const struct service *old);
 /* Have the server accept on the service's sockets. Returns 0, or -1 with *ret_err. */
 int service_start(struct service *service, struct server *server, struct err *ret_err);
 
+/*
+ * Close the health listeners, so that load balancers send no more clients, and have the server go
+ * on with the others. Of a socket that was passed nobody is accepted any more. Whoever waits to be
+ * accepted there is lost. Returns 0, or -1 with *ret_err when the server itself can serve no
+ * longer.
+ */
+int service_withdraw(struct service *service, struct server *server, struct err *ret_err);
+
 /* Have the server serve the one client connected on `fd`. Returns 0, or -1 with *ret_err. */
 int service_start_single(struct service *service, struct server *server, int fd,
                          struct err *ret_err);
@@ -79,17 +95,17 @@ int service_restore(const struct service *service, struct server *server, struct
 void service_wake(struct service *service, struct server *server, uint64_t now_usec);
 
 /*
- * Say in `text`, of `size` bytes, when the first of its certificates expires, as STATUS= has it;
- * empty where there is none.
+ * Write what STATUS= has behind the counts into `text`, of `size` bytes: how the last reload went,
+ * whether balancers have been left, and when the first certificate expires.
  */
-void service_tell_expiry(const struct service *service, char *text, size_t size);
+void service_describe(const struct service *service, char *text, size_t size);
 
 /*
  * What there is to publish (server_publish()) beside the counts: the versions, the limit, the
- * certificates' dates and how the last reload went: at the time `reload`, 0 for none yet.
- * Returns a text, the caller's to free, or NULL where there is no memory.
+ * certificates' dates and how the last reload went. Returns a text, the caller's to free, or NULL
+ * where there is no memory.
  */
-char *service_metrics(const struct service *service, time_t reload, bool reloaded);
+char *service_metrics(const struct service *service);
 
 /* Log every address, certificate and doubt that whoever runs the service should know of. */
 void service_announce(const struct service *service);

@@ -114,14 +114,23 @@ static time_t first_expiry(const struct service *service)
     return first;
 }
 
-void service_tell_expiry(const struct service *service, char *text, size_t size)
+void service_describe(const struct service *service, char *text, size_t size)
 {
+    char reload[32] = "", expiry[64] = "";
     time_t first = first_expiry(service);
     struct tm tm;
 
-    text[0] = '\0';
+    if (service->reload.when != 0)
+        strftime(reload, sizeof(reload), "reloaded at %H:%M:%S UTC",
+                 gmtime_r(&service->reload.when, &tm));
     if (first != 0)
-        strftime(text, size, "; a certificate expires on %Y-%m-%d", gmtime_r(&first, &tm));
+        strftime(expiry, sizeof(expiry), "; a certificate expires on %Y-%m-%d",
+                 gmtime_r(&first, &tm));
+    snprintf(text, size, "%s%s%s%s",
+             reload[0] == '\0'            ? ""
+             : service->reload.successful ? "; "
+                                          : "; not ",
+             reload, service->withdrawn ? "; health listeners are closed" : "", expiry);
 }
 
 /* ---- for those who watch by numbers ---- */
@@ -157,19 +166,19 @@ static void print_expiries(FILE *file, const struct service *service)
     }
 }
 
-static void print_reload(FILE *file, time_t reload, bool reloaded)
+static void print_reload(FILE *file, const struct reload *reload)
 {
     metrics_family(file, "echod_last_reload_successful", "gauge",
                    "Whether the last reload took the new settings; without one, the start did.");
-    fprintf(file, "echod_last_reload_successful %d\n", reload == 0 || reloaded);
-    if (reload == 0)
+    fprintf(file, "echod_last_reload_successful %d\n", reload->when == 0 || reload->successful);
+    if (reload->when == 0)
         return;
     metrics_family(file, "echod_last_reload_timestamp_seconds", "gauge",
                    "When the last reload was, in seconds since 1970.");
-    fprintf(file, "echod_last_reload_timestamp_seconds %lld\n", (long long)reload);
+    fprintf(file, "echod_last_reload_timestamp_seconds %lld\n", (long long)reload->when);
 }
 
-char *service_metrics(const struct service *service, time_t reload, bool reloaded)
+char *service_metrics(const struct service *service)
 {
     char *text = NULL;
     size_t size;
@@ -182,7 +191,7 @@ char *service_metrics(const struct service *service, time_t reload, bool reloade
             tls_library_version());
     metrics_family(file, "echod_max_clients", "gauge", "The limit of echod_clients.");
     fprintf(file, "echod_max_clients %d\n", service->settings->max_clients);
-    print_reload(file, reload, reloaded);
+    print_reload(file, &service->reload);
     print_expiries(file, service);
     return fclose(file) == EOF ? NULL : text;
 }

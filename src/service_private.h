@@ -17,4 +17,7 @@ bool service_judge_validity(const struct tls_certificate *certificate, char *ret
 /* Warn of each certificate that is not valid, or not for long. */
 void service_warn_of_expiry(const struct service *service);
 
+/* Have the server accept on the sockets that there are. Returns 0, or -1 with *ret_err. */
+int service_accept(struct service *service, struct server *server, struct err *ret_err);
+
 #endif

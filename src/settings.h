@@ -26,6 +26,7 @@ struct listener_settings {
     uint64_t session_timeout_usec;
     int64_t max_bytes;
     bool report;
+    bool health;
     struct frame_params frame;
     struct preface_params proxy;
     struct admit_rules admit; /* but for its proxies, which follow from `proxy` */

@@ -129,6 +129,8 @@ static const struct setting listener_rows[] = {
              "Take the port again at once after a stop (SO_REUSEADDR)."),
     LISTENER("reuse_port", listen.reuse_port, "false", 0, 0,
              "Share the port with other processes of this user (SO_REUSEPORT)."),
+    LISTENER("health", health, "false", 0, 0,
+             "What load balancers ask: SIGUSR1 closes it, while the others go on."),
     LISTENER("nodelay", listen.nodelay, "true", 0, 0, "Send small answers at once (TCP_NODELAY)."),
     LISTENER(
         "keepalive", listen.keepalive_sec, "0", 0, 32767,

@@ -73,7 +73,7 @@ max_clients = 65536;
 drain_timeout = 0.5; user = "nobody"; group = "nogroup";
 log = { target = "stderr"; level = "debug"; };
 name = "other"; host = "127.0.0.1"; port = 0; backlog = 65535;
-reuse = false; reuse_port = true; nodelay = false; keepalive = 32767;
+reuse = false; reuse_port = true; health = true; nodelay = false; keepalive = 32767;
 handshake_timeout = 1.000001; idle_timeout = 0; session_timeout = 31536000; max_bytes = 1; report = true;
 allow = ( "127.0.0.0/8", "::1" ); deny = "::ffff:192.0.2.0/120"; max_clients_per_source = 0;
 source_prefix_v4 = 1; source_prefix_v6 = 128; rate_per_source = 1000000;
@@ -96,7 +96,7 @@ CONF
 for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'group = "nogroup";' 'key_isolation = false;' 'target = "stderr";' 'level = "debug";' \
     'name = "other";' 'host = "127.0.0.1";' 'port = 0;' 'backlog = 65535;' 'reuse = false;' \
-    'reuse_port = true;' 'nodelay = false;' 'keepalive = 32767;' 'handshake_timeout = 1.000001;' \
+    'reuse_port = true;' 'health = true;' 'nodelay = false;' 'keepalive = 32767;' 'handshake_timeout = 1.000001;' \
     'idle_timeout = 0;' 'session_timeout = 31536000;' 'max_bytes = 1;' 'report = true;' 'keylog = "keys";' 'framing = "marker";' \
     'allow = [ "127.0.0.0/8", "::1/128" ];' 'deny = [ "192.0.2.0/24" ];' \
     'max_clients_per_source = 0;' 'source_prefix_v4 = 1;' 'source_prefix_v6 = 128;' \
@@ -114,8 +114,8 @@ for line in 'max_clients = 65536;' 'drain_timeout = 0.5;' 'user = "nobody";' \
     'ticket_lifetime = 604800;'; do
     shows "$line"
 done
-# 51 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
-[ "$(grep -v '^ *#' out | grep -c ' = ')" = 54 ] ||
+# 52 settings, and log, tls and listeners; ocsp_response, which has no default, is left out
+[ "$(grep -v '^ *#' out | grep -c ' = ')" = 55 ] ||
     fail "the dump does not have the settings that this test knows"
 
 # texts: what libconfig escapes, control bytes before hexadecimal digits, UTF-8, bytes that are none

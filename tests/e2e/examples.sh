@@ -49,7 +49,7 @@ start_echod "$(example behind-haproxy)"
 {
     printf 'defaults\n timeout connect 5s\n timeout client 9s\n timeout server 9s\n'
     sed -n '/^#     listen/,/^#$/s/^#     //p' "$examples/behind-haproxy.conf" |
-        sed "s|bind :7|bind unix@$dir/front|; s|:7007|:$(port echo)|"
+        sed "s|bind :7|bind unix@$dir/front|; s|:7007|:$(port echo)|; s|port 7000|port $(port health)|"
 } >haproxy.cfg
 haproxy -db -f haproxy.cfg >haproxy.log 2>&1 &
 within 20 test -S front || { cat haproxy.log; fail "haproxy"; }

@@ -91,6 +91,38 @@ exec {COPROC[1]}>&-
 expect "the stop is over once it has gone" within 5 sh -c '! systemctl -q is-active "$unit"'
 expect "and was an orderly one" test "$(systemctl show -p Result --value "$unit")" = success
 
+# ---- load balancers are left first ----
+settings <<CONF
+listeners = ( { name = "echo"; port = 7007; tls = { $credentials }; }, { name = "health"; port = 7000; health = true; } );
+CONF
+shut() { ! timeout 2 socat -u /dev/null TCP:127.0.0.1:7000 2>/dev/null; }
+systemctl start "$unit"
+pid=$(main_pid) key_keeper=$(keeper)
+python3 "$peer" loop --port 7007 --tls --ca "$PKI/ca.crt" --keep --seconds 120 &
+load=$!
+within 5 children >/dev/null || fail "no process for the client"
+expect "the health listener serves" echo_on 7000
+systemctl kill -s USR1 "$unit"
+expect "SIGUSR1, which all processes get, closes it" within 5 shut
+expect "its status says so" within 5 eval 'status_text | grep -q "ealth listeners are closed"'
+expect "the other one goes on" tls_on 7007
+expect "the processes are the same" test "$(main_pid) $(keeper)" = "$pid $key_keeper"
+expect "a reload" systemctl reload "$unit"
+expect "opens it again" echo_on 7000
+drop_in "$unit" <<'CONF'
+[Service]
+ExecStop=kill -s USR1 $MAINPID
+ExecStop=sleep 3
+CONF
+systemctl stop --no-block "$unit"
+expect "with ExecStop= it closes before a stop" within 5 shut
+expect "while the other one goes on" tls_on 7007
+kill $load
+expect "the client that was there notices nothing" wait $load
+expect "and the stop comes" within 15 sh -c '! systemctl -q is-active "$unit" && [ "$(systemctl show -P ActiveState "$unit")" = inactive ]'
+expect "in order" test "$(property Result)" = success
+drop_in "$unit" </dev/null
+
 # ---- faults at the start ----
 settings <<<'port = "seven";'
 systemctl start "$unit" 2>/dev/null && fail "it started with a faulty file"

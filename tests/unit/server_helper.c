@@ -84,7 +84,11 @@ static void serve(const struct served *served, const struct plan *plan, int even
         _exit(92);
     configure(server, served, plan, generation);
     report(events, '!');
-    while ((event = server_run(server, &err)) == SERVER_RELOAD) {
+    while ((event = server_run(server, &err)) == SERVER_RELOAD || event == SERVER_LEAVE) {
+        if (event == SERVER_LEAVE) {
+            report(events, 'L');
+            continue;
+        }
         generation = !generation;
         configure(server, served, plan, generation);
         report(events, 'R');

@@ -24,16 +24,19 @@ static void drain_waits_for_the_last_client(void **state)
     assert_gone(&served);
 }
 
-/* A reload that comes while the end is near changes nothing. */
-static void drain_ignores_a_reload(void **state)
+/* What comes while the end is near changes nothing. */
+static void drain_ignores_other_signals(void **state)
 {
     struct served served = start_simple();
     int fd = served_client(&served, 0);
 
     (void)state;
+    signal_server(&served, SIGUSR1);
+    assert_event(&served, 'L');
     signal_server(&served, SIGTERM);
     assert_event(&served, 'S');
     signal_server(&served, SIGHUP);
+    signal_server(&served, SIGUSR1);
     assert_false(has_event(&served, A_WHILE_MSEC));
     assert_echoes(fd);
     close(fd);
@@ -125,7 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drain_waits_for_the_last_client),
-        cmocka_unit_test(drain_ignores_a_reload),
+        cmocka_unit_test(drain_ignores_other_signals),
         cmocka_unit_test(stop_accepts_who_has_come_before),
         cmocka_unit_test(drain_ends_at_its_deadline),
         cmocka_unit_test(second_signal_cuts_at_once),

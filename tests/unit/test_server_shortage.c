@@ -29,7 +29,7 @@ static void limit(enum __rlimit_resource what, rlim_t n)
 }
 
 /* What the process is told to be short of, and that it no longer is. */
-#define NO_PROCESSES SIGUSR1
+#define NO_PROCESSES SIGRTMIN
 
 #define NO_DESCRIPTORS SIGUSR2
 

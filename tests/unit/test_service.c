@@ -1,10 +1,11 @@
-/* test_service.c - what a generation of the service does by itself as time goes on. */
+/* test_service.c - what a generation of the service does as time goes on, or is told to. */
 #include "tls_helper.h"
 
 #include "../../src/deadline.h"
 #include "../../src/log.h"
 #include "../../src/service.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,31 @@ static const char *logged(int file)
 static void ignore(const struct client *client, int fd, const void *arg, struct record *record)
 {
     (void)client, (void)fd, (void)arg, (void)record;
+}
+
+/* A server whose log goes to a file, which logged() reads. */
+struct watched {
+    int file, stderr_fd;
+    struct server *server;
+};
+
+static struct watched watch(void)
+{
+    struct watched watched = {memfd_create("log", MFD_CLOEXEC), dup(STDERR_FILENO), NULL};
+    struct err err;
+
+    dup2(watched.file, STDERR_FILENO);
+    log_open(LOG_TARGET_STDERR, LOG_INFO);
+    assert_int_equal(server_open(ignore, &watched.server, &err), 0);
+    return watched;
+}
+
+static void unwatch(const struct watched *watched)
+{
+    server_close(watched->server);
+    dup2(watched->stderr_fd, STDERR_FILENO);
+    close(watched->stderr_fd);
+    close(watched->file);
 }
 
 /* Two listeners, of which one certificate has expired. */
@@ -59,16 +85,14 @@ static struct service *load(void)
 
 static void certificates_are_looked_at_once_a_day(void **state)
 {
-    int file = memfd_create("log", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
     struct service *service = load();
-    struct server *server;
+    struct watched watched = watch();
+    struct server *server = watched.server;
     struct err err;
     uint64_t start = now_usec();
+    int file = watched.file;
 
     (void)state;
-    dup2(file, STDERR_FILENO);
-    log_open(LOG_TARGET_STDERR, LOG_INFO);
-    assert_int_equal(server_open(ignore, &server, &err), 0);
     assert_int_equal(service_start(service, server, &err), 0);
     service_wake(service, server, start + DAY_USEC - 1);
     assert_string_equal(logged(file), "");
@@ -82,16 +106,103 @@ static void certificates_are_looked_at_once_a_day(void **state)
         service_wake(service, server, now_usec() + day * DAY_USEC + DAY_USEC / 2);
         assert_string_equal(logged(file), "");
     }
-    server_close(server);
+    unwatch(&watched);
     service_free(service);
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    close(file);
+}
+
+/* ---- load balancers are left ---- */
+
+static struct service *load_with_health(bool health)
+{
+    struct fault_list list = {.sink = {.report = keep_fault, .arg = &list}};
+    struct listen_set none = {.n = 0};
+    const char *all[] = {"host=127.0.0.1", "port=0", health ? "listeners.[1].health=true" : NULL,
+                         NULL};
+    char path[] = "/tmp/test_service.XXXXXX";
+    struct service *service;
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    dprintf(fd, "listeners = ( { name = \"plain\"; }, { name = \"probes\"; } );\n");
+    close(fd);
+    assert_int_equal(service_load(path, all, &list.sink, &service), EX_OK);
+    unlink(path);
+    assert_int_equal(service_listen(service, &none, &list.sink), 0);
+    assert_int_equal(service->sockets.n, 2);
+    return service;
+}
+
+static void assert_withdraws(struct service *service, const struct watched *watched,
+                             const char *text)
+{
+    struct err err;
+
+    assert_int_equal(service_withdraw(service, watched->server, &err), 0);
+    assert_non_null(strstr(logged(watched->file), text));
+}
+
+static void health_listeners_are_closed_once(void **state)
+{
+    struct service *service = load_with_health(true);
+    struct watched watched = watch();
+    int closed = service->sockets.sockets[1].fd;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(service_start(service, watched.server, &err), 0);
+    assert_withdraws(service, &watched, "the health listeners are closed until a reload");
+    assert_true(service->withdrawn);
+    assert_int_equal(service->sockets.n, 1);
+    assert_int_equal(service->sockets.sockets[0].listener, 0);
+    assert_int_equal(fcntl(closed, F_GETFD), -1);
+    assert_withdraws(service, &watched, "the health listeners are closed already");
+    assert_int_equal(service->sockets.n, 1);
+    unwatch(&watched);
+    service_free(service);
+}
+
+static void passed_sockets_are_left_open(void **state)
+{
+    struct service *service = load_with_health(true);
+    struct watched watched = watch();
+    int left = service->sockets.sockets[1].fd;
+    struct err err;
+
+    (void)state;
+    service->sockets.sockets[1].passed = true;
+    assert_int_equal(service_start(service, watched.server, &err), 0);
+    assert_withdraws(service, &watched, "the health listeners are closed until a reload");
+    assert_int_equal(service->sockets.n, 2);
+    assert_int_equal(service->sockets.sockets[1].fd, left);
+    assert_int_equal(service->sockets.sockets[1].listener, LISTEN_UNUSED);
+    assert_int_equal(fcntl(left, F_GETFD), FD_CLOEXEC);
+    unwatch(&watched);
+    service_free(service);
+}
+
+static void without_a_health_listener_nothing_changes(void **state)
+{
+    struct service *service = load_with_health(false);
+    struct watched watched = watch();
+    struct err err;
+
+    (void)state;
+    assert_int_equal(service_start(service, watched.server, &err), 0);
+    assert_withdraws(service, &watched, "no listener has health = true");
+    assert_false(service->withdrawn);
+    assert_int_equal(service->sockets.n, 2);
+    unwatch(&watched);
+    service_free(service);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(certificates_are_looked_at_once_a_day)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(certificates_are_looked_at_once_a_day),
+        cmocka_unit_test(health_listeners_are_closed_once),
+        cmocka_unit_test(passed_sockets_are_left_open),
+        cmocka_unit_test(without_a_health_listener_nothing_changes),
+    };
 
     return RUN_TLS_TESTS(tests);
 }

@@ -30,6 +30,7 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_int_equal(listener->listen.backlog, 511);
     assert_true(listener->listen.reuse);
     assert_false(listener->listen.reuse_port);
+    assert_false(listener->health);
     assert_true(listener->listen.nodelay);
     assert_int_equal(listener->listen.keepalive_sec, 0);
     assert_true(listener->handshake_timeout_usec == 10 * USEC_PER_SEC);

@@ -129,6 +129,7 @@ static void what_is_printed_loads_again(void **state)
         "max_clients = 1; drain_timeout = 0.000001; max_bytes = 9000000000000000L;\n"
         "log = { target = \"journal\"; level = \"error\"; };\n"
         "host = \"*\"; port = 0; backlog = 1; reuse = false; reuse_port = true;\n"
+        "health = true;\n"
         "nodelay = false; keepalive = 1; handshake_timeout = 86399.999999;\n"
         "idle_timeout = 0; session_timeout = 31535999.999999;\n"
         "allow = [ \"0.0.0.0/0\", \"::ffff:10.0.0.0/104\" ]; deny = \"fe80::/10\";\n"
