@@ -49,14 +49,16 @@ def run(found):
     for i, (commands, _) in enumerate(found):
         script += MARK.format(i) + commands
     script += MARK.format(len(found))
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        shell = subprocess.Popen(["bash", "-c", script], stdout=output, stderr=output,
-                                 stdin=subprocess.DEVNULL, start_new_session=True)
+    with tempfile.NamedTemporaryFile() as output:
+        # opened by its name for each: those that go on in the background share neither place nor offset with us
+        with open(output.name, "a", encoding="utf-8") as file:
+            shell = subprocess.Popen(["bash", "-c", script], stdout=file, stderr=file,
+                                     stdin=subprocess.DEVNULL, start_new_session=True)
         status = shell.wait(SECONDS)
+        with open(output.name, encoding="utf-8", errors="replace") as file:
+            text = file.read()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGTERM)  # what is left in the background
-        output.seek(0)
-        text = output.read()
     printed = re.split(r"\n=== block \d+ ===\n", text)[1:]
     if status != 0 or len(printed) != len(found) + 1:
         print(text)
