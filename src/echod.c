@@ -113,11 +113,18 @@ static int load(const struct options *options, struct service **ret_service)
     return service_load(options->file, options->overrides, &faults, ret_service);
 }
 
-/* Open the sockets of `service`, out of what `old` has, which stays as it was. */
-static int listen_beside(struct service *service, const struct listen_set *old)
+/* Open the sockets of `service`, out of what `old` has; that and the server serve on as before. */
+static int listen_beside(struct service *service, struct server *server,
+                         const struct listen_set *old)
 {
     struct faults faults = {.report = log_fault};
 
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        if (server_enroll(server, service->listen[i].name) < 0) {
+            log_error("%s: too many names of listeners since the start: restart",
+                      service->listen[i].name);
+            return -1;
+        }
     return service_listen(service, old, &faults);
 }
 
@@ -150,7 +157,7 @@ static int reload(const struct options *options, struct service **service, struc
     struct service *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load(options, &next) != EX_OK || listen_beside(next, &(*service)->sockets) < 0) {
+    if (load(options, &next) != EX_OK || listen_beside(next, server, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
@@ -256,7 +263,7 @@ static int serve_all(const struct options *options, struct service **service,
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (listen_beside(*service, inherited) < 0) {
+    if (listen_beside(*service, server, inherited) < 0) {
         server_close(server);
         return EX_UNAVAILABLE;
     }

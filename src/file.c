@@ -117,7 +117,8 @@ const char *file_replace(const char *path, const char *data, size_t size)
     if (fd < 0)
         return strerror(errno);
     reason = fill(fd, data, size);
-    close(fd);
+    if (close(fd) < 0 && !reason)
+        reason = strerror(errno);
     if (!reason && rename(new, path) < 0)
         reason = strerror(errno);
     if (reason)

@@ -64,7 +64,7 @@ void metrics_close(struct metrics *metrics)
 
 /* ---- counting ---- */
 
-/* There are a few, and one more than there is room for is refused before it gets here. */
+/* There are a few. One more than there is room for is none of the server's: server_enroll(). */
 static struct counts *counts_of(struct metrics *metrics, const char *listener)
 {
     size_t i = 0;
@@ -133,15 +133,20 @@ void metrics_family(FILE *file, const char *name, const char *type, const char *
     fprintf(file, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* What is no text in UTF-8 would cost the reader the whole file: of bytes beyond ASCII none stays.
+/*
+ * What is no text in UTF-8 would cost the reader the whole file, and two labels that become one do
+ * the same. So it is as in the log: \xNN, of the backslash too, which the format then doubles.
  */
 void metrics_label(FILE *file, const char *name, const char *value)
 {
     fprintf(file, "%s=\"", name);
     for (; *value != '\0'; value++) {
-        if (*value == '\\' || *value == '"')
-            fputc('\\', file);
-        fputc((unsigned char)*value < 0x20 || (unsigned char)*value >= 0x7f ? '?' : *value, file);
+        unsigned char byte = (unsigned char)*value;
+
+        if (byte < 0x20 || byte >= 0x7f || byte == '\\')
+            fprintf(file, "\\\\x%02x", byte);
+        else
+            fprintf(file, byte == '"' ? "\\%c" : "%c", byte);
     }
     fputc('"', file);
 }
@@ -260,13 +265,16 @@ const char *metrics_write(const struct metrics *metrics, const char *more, const
     const char *reason;
     char *text = NULL;
     size_t size;
+    bool whole;
     FILE *file = open_memstream(&text, &size);
 
     if (!file)
         return strerror(errno);
     metrics_print(metrics, file);
     fputs(more, file);
-    reason = fclose(file) == EOF ? strerror(errno) : file_replace(path, text, size);
+    whole = !ferror(file);
+    whole = fclose(file) == 0 && whole;
+    reason = whole ? file_replace(path, text, size) : strerror(ENOMEM);
     free(text);
     return reason;
 }

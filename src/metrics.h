@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-/* The counts of each listener, by its name, so that they outlive a reload. */
+/* The counts of each listener, by its name, so that they outlive a reload: of 4096 at most. */
 struct metrics;
 
 /* Empty counts; a child finds none in them. Returns 0, or -1 with *ret_err. */
@@ -50,7 +50,7 @@ const char *metrics_write(const struct metrics *metrics, const char *more, const
 /* The lines that come before the samples of a family; `type` is "gauge", "counter", ... */
 void metrics_family(FILE *file, const char *name, const char *type, const char *help);
 
-/* Write `NAME="VALUE"`, the value escaped. */
+/* Write `NAME="VALUE"`, the value escaped: all but printable ASCII is \xNN, as in the log. */
 void metrics_label(FILE *file, const char *name, const char *value);
 
 #endif

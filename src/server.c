@@ -146,6 +146,8 @@ static void publish(struct server *server)
     if (reason)
         log_throttled(&server->metrics_trouble, LOG_ERR, "cannot write metrics_file %s: %s",
                       server->metrics_path, reason);
+    if (reason)
+        server_touch(server); /* to try again */
 }
 
 void server_publish(struct server *server, const char *path, const char *more)
@@ -203,23 +205,14 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     return 0;
 }
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+/* SIGHUP or SIGUSR1: not once it stops. */
+static int on_request(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     struct server *server = arg;
 
-    (void)source, (void)info;
+    (void)source;
     if (!server->draining)
-        server_wake(server, SERVER_RELOAD);
-    return 0;
-}
-
-static int on_leave(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
-{
-    struct server *server = arg;
-
-    (void)source, (void)info;
-    if (!server->draining)
-        server_wake(server, SERVER_LEAVE);
+        server_wake(server, info->ssi_signo == SIGHUP ? SERVER_RELOAD : SERVER_LEAVE);
     return 0;
 }
 
@@ -259,8 +252,8 @@ static int add_signals(struct server *server)
         sd_event_signal_handler_t handler;
     } signals[SIGNALS] = {{SIGTERM, on_stop},
                           {SIGINT, on_stop},
-                          {SIGHUP, on_reload},
-                          {SIGUSR1, on_leave},
+                          {SIGHUP, on_request},
+                          {SIGUSR1, on_request},
                           {SIGCHLD, on_child}};
     sigset_t mask;
 
@@ -335,6 +328,14 @@ int server_open(client_session *session, struct server **ret_server, struct err 
         return -1;
     }
     *ret_server = server;
+    return 0;
+}
+
+int server_enroll(struct server *server, const char *listener)
+{
+    if (admit_listener(server->admit, listener) < 0)
+        return -1;
+    metrics_announce(server->metrics, listener);
     return 0;
 }
 
@@ -437,6 +438,7 @@ void server_drain(struct server *server)
 void server_set_note(struct server *server, const char *note)
 {
     snprintf(server->note, sizeof(server->note), "%s", note);
+    server_touch(server);
 }
 
 struct server_totals server_totals(const struct server *server)

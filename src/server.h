@@ -51,6 +51,13 @@ struct server_totals {
 int server_open(client_session *session, struct server **ret_server, struct err *ret_err);
 
 /*
+ * Make sure that server_configure() will have room for a listener of this name, once for good: the
+ * names of all settings there have been are kept, with what is counted for them. Returns 0, or -1
+ * for the 4097th name.
+ */
+int server_enroll(struct server *server, const char *listener);
+
+/*
  * Accept on these sockets, and no longer on those before. The array is copied; descriptors, rules
  * and args must stay until the next call. Clients being served notice nothing.
  * Returns 0, or -1 with *ret_err: the server must then be closed.
@@ -98,7 +105,7 @@ void server_stop_accepting(struct server *server);
  */
 void server_drain(struct server *server);
 
-/* Have STATUS= end with this text, which is copied, behind the counts. */
+/* Have STATUS= end with this text, which is copied, behind the counts, within a second. */
 void server_set_note(struct server *server, const char *note);
 
 /*

@@ -233,7 +233,6 @@ static int add_door(struct server *server, const struct server_listener *listene
                           .rules = listener->rules,
                           .arg = listener->arg};
     snprintf(door->name, sizeof(door->name), "%s", listener->name);
-    metrics_announce(server->metrics, door->name);
     if (door->listener < 0)
         error = -ENOMEM;
     else if (!server->single)

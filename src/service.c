@@ -54,17 +54,6 @@ static void find_user(struct service *service, struct faults *faults)
         fault(&placed, "group", "needs user");
 }
 
-static void judge_metrics(const struct service *service, struct faults *faults)
-{
-    struct relay relay = relay_to(service, 0, faults);
-    struct faults placed = {.report = relay_fault, .arg = &relay};
-    const char *path = service->settings->metrics_file;
-    const char *reason = path ? file_judge_replace(path) : NULL;
-
-    if (reason)
-        fault(&placed, "metrics_file", "cannot write %s: %s", path, reason);
-}
-
 /* With all that it takes: what is missing was reported as the settings were read. */
 static bool has_tls(const struct listener_settings *settings)
 {
@@ -200,7 +189,6 @@ static struct service *build(const char *path, const char *const *overrides, str
     report_prepare();
     n = service->settings->n_listeners;
     find_user(service, faults);
-    judge_metrics(service, faults);
     start_keeper(service, path, faults);
     make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
@@ -290,6 +278,19 @@ static void probe_keylog(const struct service *service, size_t i, struct faults 
         fault(faults, "tls.keylog", CANNOT_LOG_KEYS, path, reason);
 }
 
+/* A note, since it keeps nobody from being served, and /run/echod is there only while the unit is.
+ */
+static void probe_metrics(const struct service *service, struct faults *notes)
+{
+    struct relay relay = relay_to(service, 0, notes);
+    struct faults placed = {.report = relay_fault, .arg = &relay};
+    const char *path = service->settings->metrics_file;
+    const char *reason = path ? file_judge_replace(path) : NULL;
+
+    if (reason)
+        fault(&placed, "metrics_file", "cannot write %s: %s", path, reason);
+}
+
 static void probe_listener(const struct service *service, size_t i, struct faults *faults,
                            struct faults *notes)
 {
@@ -312,6 +313,8 @@ int service_check(const char *path, const char *const *overrides, struct faults 
     for (size_t i = 0;
          service && service->sessions && service->listen && i < service->settings->n_listeners; i++)
         probe_listener(service, i, faults, notes);
+    if (service)
+        probe_metrics(service, notes);
     status = status_of(service, faults, before);
     service_free(service);
     return status;

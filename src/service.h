@@ -48,8 +48,9 @@ int service_load(const char *path, const char *const *overrides, struct faults *
 
 /*
  * Check everything that service_load() and service_listen() would, and keep nothing. Reports all
- * faults, and to `notes` each port that is held or forbidden (the running echod may be the one) and
- * each certificate that is not valid, or not for long. Returns as service_load() does.
+ * faults, and to `notes` each port that is held or forbidden (the running echod may be the one),
+ * each certificate that is not valid, or not for long, and a metrics_file that cannot be written.
+ * Returns as service_load() does.
  */
 int service_check(const char *path, const char *const *overrides, struct faults *faults,
                   struct faults *notes);

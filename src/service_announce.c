@@ -193,7 +193,10 @@ char *service_metrics(const struct service *service)
     fprintf(file, "echod_max_clients %d\n", service->settings->max_clients);
     print_reload(file, &service->reload);
     print_expiries(file, service);
-    return fclose(file) == EOF ? NULL : text;
+    if (fclose(file) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* Only root becomes somebody else, and only at the start. */

@@ -92,6 +92,9 @@ inetd() { # SETTINGS: for one client on the path `inetd`, standard error and all
 inetd 'log = { target = "stderr"; level = "debug"; };'
 expect "no line of the log reaches the client" at whole 0 --unix inetd --size 100000
 expect_exit 0 "$echod_pid"
+inetd 'metrics_file = "no/such/echod.prom"; log = { target = "stderr"; };'
+expect "metrics are none of a single client's, who is served" at whole 0 --unix inetd
+expect_exit 0 "$echod_pid"
 inetd 'prot = 7;'
 expect "nor does a fault" test "$(socat -u UNIX-CONNECT:inetd - | wc -c)" = 0
 expect_exit 78 "$echod_pid"

@@ -93,9 +93,8 @@ expect "node_exporter: a counter is one" grep -qx '# TYPE echod_connections_tota
 expect "node_exporter: and so is a histogram" grep -qx '# TYPE echod_handshake_seconds histogram' scraped
 
 # ---- reload ----
-reload() { settings "${@:2}" >echod.conf; kill -HUP "$echod_pid"; within 15 logged "$1"; }
-expect "reload: one with a fault" reload "not reloaded, the settings" nowhere/echod.prom
-expect "reload: names the line" logged 'echod.conf:1: metrics_file: cannot write nowhere/echod.prom: No such'
+reload() { settings "$2" >echod.conf; [ $# = 2 ] || echo "$3" >>echod.conf; kill -HUP "$echod_pid"; within 15 logged "$1"; }
+expect "reload: one with a fault" reload "not reloaded, the settings" $file 'prot = 1;'
 expect "reload: it is told" settles 0 echod_last_reload_successful
 expect "reload: to another file" reload "echod.conf: reloaded" metrics/other.prom
 expect "reload: the old one is gone" within 10 [ ! -e $file ]
@@ -108,9 +107,11 @@ expect "certificate: when it expires" is "$(date -d "$(openssl x509 -in "$PKI/se
 
 # ---- what cannot be written ----
 rm -rf metrics && : >metrics
-expect "a file that cannot be written is told" eval \
-    "many plain 1 && within 15 logged 'cannot write metrics_file metrics/other.prom: Not a directory'"
+many plain 1
+expect "a file that cannot be written is told" \
+    within 15 logged 'cannot write metrics_file metrics/other.prom: Not a directory'
 rm metrics && mkdir metrics
+expect "and tried again, without a client" within 15 test -e $file
 
 # ---- after the drain ----
 crashes=0
@@ -136,9 +137,24 @@ expect "promtool: clean at the end" is_clean
 
 # ---- before the start ----
 settings no/such/echod.prom >bad.conf
-timeout 20 "$ECHOD" -t -c bad.conf >out && fail "-t said ok"
-expect "-t: names the line" says '^bad.conf:1: metrics_file: cannot write no/such/echod.prom: No such file'
+timeout 20 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
+expect "-t: names the line" says '^bad.conf:1: metrics_file: cannot write no/such/echod.prom: No such file.*a note'
 settings "$dir/metrics" >bad.conf
-timeout 20 "$ECHOD" -c bad.conf >out 2>&1
-expect "start: ends with 78" [ $? = 78 ]
-expect "start: a directory is no file" says 'metrics_file: cannot write .*/metrics: it is no regular file'
+timeout 20 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
+expect "-t: a directory is no file" says 'metrics_file: cannot write .*/metrics: it is no regular file'
+start_echod "$(settings no/such/echod.prom)"
+expect "start: it is told" within 10 logged 'cannot write metrics_file no/such/echod.prom: No such file'
+expect "start: and nobody is turned away for it" peer whole plain
+stop_echod
+
+# ---- names of every kind stay apart, and readable ----
+printf '%s\n' 'metrics_file = "metrics/names.prom"; listeners = ( { name = "é"; port = 0; }, { name = "è"; port = 0; },
+    { name = "quote\"back\\slash"; port = 0; } );' >echod.conf
+launch "$ECHOD" -c echod.conf
+file=metrics/names.prom
+within 20 test -e $file || fail "no metrics of names"
+expect "names: clean" is_clean
+expect "names: three clients' gauges" [ "$(grep '^echod_clients{' $file | sort -u | wc -l)" = 3 ]
+expect "names: node_exporter takes them" within 20 eval "scrape && grep -Fq 'listener=\"\\\\xc3\\\\xa9\"' scraped"
+expect "names: without an error" is 0 node_textfile_scrape_error scraped
+stop_echod

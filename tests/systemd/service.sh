@@ -16,7 +16,7 @@ expect "the installed settings are right" "$sbindir/echod" -t
 # ---- start, reload, stop: the service binds its own sockets ----
 expect "systemctl start, with the settings as installed" systemctl start "$unit"
 expect "it serves as soon as start returns" echo_on 7
-expect "its status is shown" test "$(status_text)" = Serving
+expect "its status is shown" eval 'status_text | grep -qE "^(Serving|[0-9]+ clients, )"'
 expect "the status has live counts" within 5 sh -c 'systemctl show -P StatusText echod-standalone | grep -q "^0 clients, 1 served, 0 refused, 5 bytes echoed$"'
 
 settings <<CONF
@@ -36,7 +36,7 @@ settings <<<'port = 70000; hots = "localhost";'
 sleep 1.5 # no count of clients is on its way any more, which would take the place of the text
 systemctl reload "$unit"
 expect "of a faulty reload the status says so" \
-    within 5 eval '[ "$(status_text)" = "Not reloaded: the settings in force stay" ]'
+    within 5 eval 'status_text | grep -qi "not reloaded"'
 expect "and the settings are kept" echo_on 7007
 expect "and it goes on to, with the counts and what certificates have left" within 5 \
     sh -c 'systemctl show -P StatusText "$unit" | grep -qE "echoed; not reloaded at [0-9:]+ UTC; a certificate expires on $(

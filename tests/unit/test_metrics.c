@@ -156,7 +156,7 @@ static void test_names_are_escaped(void **state)
     (void)state;
     metrics_came(metrics, "a\"b\\c\nd\xff");
     print();
-    assert_line("echod_clients{listener=\"a\\\"b\\\\c?d?\"} 1");
+    assert_line("echod_clients{listener=\"a\\\"b\\\\x5cc\\\\x0ad\\\\xff\"} 1");
 }
 
 static void test_child_sees_none(void **state)

@@ -422,6 +422,21 @@ static void refused_single_client_ends_the_server(void)
     server_close(server);
 }
 
+/* A reload that asks for too much is told so before it has taken anything. */
+static void names_run_out_in_time(void)
+{
+    struct server *server = opened();
+    char name[16];
+
+    for (int i = 0; i < 4096; i++) {
+        snprintf(name, sizeof(name), "listener-%d", i);
+        CHECK(server_enroll(server, name) == 0);
+    }
+    CHECK(server_enroll(server, "one more") == -1);
+    CHECK(server_enroll(server, "listener-7") == 0);
+    server_close(server);
+}
+
 #define IN_PROCESS(test)                                                                           \
     {                                                                                              \
 #test, run_in_process, NULL, NULL, &(struct body)                                          \
@@ -446,6 +461,7 @@ int main(void)
         IN_PROCESS(what_is_no_connection_is_not_served),
         IN_PROCESS(totals_add_up_with_refusals),
         IN_PROCESS(refused_single_client_ends_the_server),
+        IN_PROCESS(names_run_out_in_time),
     };
 
     alarm(120); /* a test that waits for ever fails */
