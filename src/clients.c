@@ -82,7 +82,7 @@ int clients_start(struct clients *clients, const struct client *client, const vo
 
     if (slot == BOARD_NONE)
         return ENOBUFS;
-    pid = fork();
+    pid = _Fork(); /* slim.h */
     if (pid == 0)
         run_child(clients, slot, client, arg, fd);
     if (pid < 0) {

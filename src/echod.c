@@ -197,6 +197,7 @@ static int leave(struct service *service, struct server *server, struct err *ret
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
+    service_prepare_children(*service);
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -213,8 +214,10 @@ static int run(const struct options *options, struct service **service, struct s
                 return -1;
             break;
         case SERVER_RELOAD:
+            service_prepare_children(NULL);
             if (!single && reload(options, service, server, ret_err) < 0)
                 return -1;
+            service_prepare_children(*service);
             break;
         case SERVER_LEAVE:
             if (!single && leave(*service, server, ret_err) < 0)

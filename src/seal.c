@@ -163,7 +163,9 @@ static int compile(enum seal_kind kind)
 
     if (!filter)
         return -ENOMEM;
-    error = add_rules(filter, common_rules, COUNT(common_rules));
+    error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree */
+    if (error == 0)
+        error = add_rules(filter, common_rules, COUNT(common_rules));
     if (error == 0)
         error = add_rules(filter, rules_of[kind].rules, rules_of[kind].n);
     if (error == 0)

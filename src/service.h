@@ -71,6 +71,13 @@ void service_inherit(struct service *service, const struct service *old);
 int service_start(struct service *service, struct server *server, struct err *ret_err);
 
 /*
+ * Have all children to come find what sessions of this generation call ready, and nothing of what
+ * none of them calls (warm.h, slim.h). With NULL, before a generation is loaded beside one in
+ * force: nothing is missing, since its key keeper is a child as well.
+ */
+void service_prepare_children(const struct service *service);
+
+/*
  * Close the health listeners, so that load balancers send no more clients, and have the server go
  * on with the others. Of a socket that was passed nobody is accepted any more. Whoever waits to be
  * accepted there is lost. Returns 0, or -1 with *ret_err when the server itself can serve no

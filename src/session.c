@@ -265,7 +265,8 @@ void session_run(int fd, const struct addr *peer, const struct session_params *p
     record->end = peer_left(end) && !stream->heard ? END_PROBE : end;
     if (stream->speaks_tls) /* which says more than a reset by a peer that got its hello back */
         snprintf(stream->error, sizeof(stream->error), "it sent TLS where none is spoken");
-    snprintf(record->error, sizeof(record->error), "%s", stream->error);
+    if (stream->error[0] != '\0')
+        snprintf(record->error, sizeof(record->error), "%s", stream->error);
 }
 
 /* ---- in a process of its own ---- */
@@ -311,7 +312,8 @@ void session_serve(const struct client *client, int fd, const void *arg, struct 
                  strerror(errno));
         return;
     }
-    keeper_use(keeper);
+    if (keeper >= 0)
+        keeper_use(keeper);
     if (keylog >= 0)
         tls_server_log_keys(params.tls, keylog);
     session_run(fd, &client->peer, &params, record);

@@ -184,7 +184,7 @@ static void discard_input(const struct stream *stream, uint64_t grace_usec, uint
     deadline_t grace = now_usec() + grace_usec, longest = now_usec() + linger_usec;
 
     for (;;) {
-        char dropped[16384];
+        static _Thread_local char dropped[16384]; /* untouched where nothing comes */
         ssize_t n = recv(stream->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
         bool owed = stream_unsent(stream) > 0 && longest > grace;
 

@@ -6,12 +6,12 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err lists file deadline addr notify frame hist sniff memory"
+    "err lists file deadline addr notify frame hist sniff memory slim"
     "log resolve holder payload url network proxy user ossl seal"
     "record admit keeper tickets"
     "board stream metrics"
     "clients echo tls listen exchange preface"
-    "server report dial"
+    "server report dial warm"
     "session"
     "settings"
     "service"

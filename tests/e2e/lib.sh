@@ -4,7 +4,7 @@
 # A test works in a directory of its own. Its daemons listen on loopback, on ports that the kernel
 # chooses and their logs tell. Every wait has an end. Status 0 passed, 77 cannot run here, else failed.
 set -u
-export LC_ALL=C
+export LC_ALL=C LD_BIND_NOW=1 # as the units have it, see slim.h
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_srcdir=${top_srcdir:-${here%/tests/e2e}}
 ECHOD=${ECHOD:-$top_srcdir/build/echod}

@@ -55,7 +55,7 @@ listeners = (
 );
 CONF
 systemctl reload "$unit" || fail "reload without metrics_file"
-expect "and without it they are gone" [ ! -e /run/echod/echod.prom ]
+expect "and without it they are gone" within 5 test ! -e /run/echod/echod.prom
 
 # ---- the records, native fields ----
 field() { journalctl -q -u "$unit" -o json "$1" | python3 -c "

@@ -1,0 +1,40 @@
+#!/bin/bash
+# slim.sh - a client's process has the libraries that it calls and no others, before and after a reload, if all
+# functions are bound at the start; and all that may be told to do works without them.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || skip "a client's process shows its memory to root only"
+! sanitized || skip "a sanitizer's library looks into all others"
+
+libraries() { # LISTENER: those in a client's process, one a line
+    exec 3<>"/dev/tcp/127.0.0.1/$(port "$1")"
+    within 10 sealed || fail "no process for the client, or none that is sealed"
+    awk '$2 != "---p" && /\.so/ { sub(".*/", ""); sub("\\.so.*", ""); print }' "/proc/$(children)/maps" | sort -u
+    exec 3>&-
+    within 10 serves 0 || fail "the client's process stays"
+}
+sealed() { serves 1 && [ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(children)/status")" = 2 ]; }
+expect_libraries() { # LISTENER LIBRARY...: besides libc
+    expect "$1: libc ${*:2}" test "$(libraries "$1" | grep -vE '^(libc|ld-.*)$' | paste -sd' ')" = "${*:2}"
+}
+
+plain='listeners = ( { name = "plain"; port = 0; } );'
+tls="listeners = ( { name = \"tls\"; port = 0; $tls_on } );"
+report='listeners = ( { name = "report"; port = 0; report = true; } );'
+
+start_echod "$plain"
+expect_libraries plain
+printf '%s\n' "$tls" >echod.conf
+kill -HUP "$echod_pid"
+expect "reloaded" within 20 logged "echod.conf: reloaded"
+expect_libraries tls libcrypto libssl
+expect "tls: whole" peer whole tls
+printf '%s\n' "$report" >echod.conf
+kill -HUP "$echod_pid"
+expect "reloaded" within 20 announced report
+expect_libraries report libjansson
+stop_echod
+
+unset LD_BIND_NOW
+start_echod "$plain"
+expect "not bound at the start: all that the parent has" grep -q libsystemd <<<"$(libraries plain)"
+stop_echod
