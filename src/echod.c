@@ -197,7 +197,8 @@ static int leave(struct service *service, struct server *server, struct err *ret
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
-    service_prepare_children(*service);
+    if (!single) /* whose child is there already */
+        service_prepare_children(*service);
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -210,8 +211,10 @@ static int run(const struct options *options, struct service **service, struct s
             service_wake(*service, server, now_usec());
             break;
         case SERVER_HELPER:
+            service_prepare_children(NULL);
             if (service_restore(*service, server, ret_err) < 0)
                 return -1;
+            service_prepare_children(*service);
             break;
         case SERVER_RELOAD:
             service_prepare_children(NULL);

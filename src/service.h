@@ -72,8 +72,8 @@ int service_start(struct service *service, struct server *server, struct err *re
 
 /*
  * Have all children to come find what sessions of this generation call ready, and nothing of what
- * none of them calls (warm.h, slim.h). With NULL, before a generation is loaded beside one in
- * force: nothing is missing, since its key keeper is a child as well.
+ * none of them calls (warm.h, slim.h). With NULL, before a key keeper is started, which is a child
+ * as well: nothing is missing.
  */
 void service_prepare_children(const struct service *service);
 

@@ -47,7 +47,7 @@ $doc/echod/NEWS.gz
 $doc/echod/README.md
 $doc/echod/changelog.gz
 $doc/echod/copyright
-$(cd "$top_srcdir/doc" && printf "$doc/echod/doc/%s\n" *)
+$(cd "$top_srcdir/doc" && find . -type f -printf "$doc/echod/doc/%P\n")
 $(cd "$top_srcdir/conf/examples" && printf "$doc/echod/examples/%s\n" *)
 $man/man5/echod.conf.5.gz
 $man/man8/echod.8.gz
