@@ -115,15 +115,21 @@ static void advise(const struct object *object, int advice)
     }
 }
 
+static bool is_bound_at_start(void)
+{
+    const char *bind_now = getenv("LD_BIND_NOW");
+
+#ifdef ECHOD_SANITIZED /* whose library looks into every other */
+    return false;
+#endif
+    return bind_now && *bind_now != '\0';
+}
+
 void slim_children(const char *const *wanted)
 {
-#ifdef ECHOD_SANITIZED /* whose library looks into every other */
-    (void)wanted;
-#else
-    const char *bind_now = getenv("LD_BIND_NOW");
     struct objects objects = {.n = 0};
 
-    if (!bind_now || *bind_now == '\0')
+    if (!is_bound_at_start())
         return;
     dl_iterate_phdr(collect, &objects);
     if (objects.n == 0 || objects.overflow)
@@ -134,5 +140,4 @@ void slim_children(const char *const *wanted)
             mark(&objects, &objects.all[i], NEEDED);
     for (unsigned i = 1; i < objects.n; i++)
         advise(&objects.all[i], objects.all[i].marks & NEEDED ? MADV_DOFORK : MADV_DONTFORK);
-#endif
 }
