@@ -171,6 +171,7 @@ static int reload(const struct options *options, struct service **service, struc
     take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
     service_retire(*service);
     *service = next;
+    service_warm(next);
     next->reload = (struct reload){.when = time(NULL), .successful = true};
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
@@ -197,8 +198,10 @@ static int leave(struct service *service, struct server *server, struct err *ret
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
-    if (!single) /* whose child is there already */
-        service_prepare_children(*service);
+    if (!single) { /* whose child is there already */
+        service_warm(*service);
+        service_slim(*service);
+    }
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -211,16 +214,16 @@ static int run(const struct options *options, struct service **service, struct s
             service_wake(*service, server, now_usec());
             break;
         case SERVER_HELPER:
-            service_prepare_children(NULL);
+            service_slim(NULL);
             if (service_restore(*service, server, ret_err) < 0)
                 return -1;
-            service_prepare_children(*service);
+            service_slim(*service);
             break;
         case SERVER_RELOAD:
-            service_prepare_children(NULL);
+            service_slim(NULL);
             if (!single && reload(options, service, server, ret_err) < 0)
                 return -1;
-            service_prepare_children(*service);
+            service_slim(*service);
             break;
         case SERVER_LEAVE:
             if (!single && leave(*service, server, ret_err) < 0)

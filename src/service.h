@@ -71,11 +71,17 @@ void service_inherit(struct service *service, const struct service *old);
 int service_start(struct service *service, struct server *server, struct err *ret_err);
 
 /*
- * Have all children to come find what sessions of this generation call ready, and nothing of what
- * none of them calls (warm.h, slim.h). With NULL, before a key keeper is started, which is a child
- * as well: nothing is missing.
+ * Shake hands with ourselves, so that children find what OpenSSL makes on first use (warm.h): once
+ * for a generation, while nobody else asks its keeper to sign.
  */
-void service_prepare_children(const struct service *service);
+void service_warm(const struct service *service);
+
+/*
+ * Have all children to come without the libraries that no session of this generation calls
+ * (slim.h). With NULL, before a key keeper is started, which is a child as well: nothing is
+ * missing.
+ */
+void service_slim(const struct service *service);
 
 /*
  * Close the health listeners, so that load balancers send no more clients, and have the server go

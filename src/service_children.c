@@ -5,7 +5,7 @@
 #include "warm.h"
 
 /* What one listener's TLS has found serves the others too. */
-static void warm(const struct service *service)
+void service_warm(const struct service *service)
 {
     for (size_t i = 0; i < service->settings->n_listeners; i++)
         if (service->sessions[i].tls) {
@@ -14,7 +14,7 @@ static void warm(const struct service *service)
         }
 }
 
-void service_prepare_children(const struct service *service)
+void service_slim(const struct service *service)
 {
     bool tls = !service, report = !service;
     const char *wanted[3] = {NULL};
@@ -24,8 +24,6 @@ void service_prepare_children(const struct service *service)
         tls = tls || service->sessions[i].tls;
         report = report || service->sessions[i].report;
     }
-    if (service)
-        warm(service);
     if (tls)
         wanted[n++] = "libssl.so";
     if (report)

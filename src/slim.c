@@ -17,7 +17,9 @@
 #define LINKED 1u /* the program's own: there since the start */
 #define NEEDED 2u /* by a child */
 
-/* All objects of this process as ld.so(8) has them, the program first. */
+/* All objects of this process as ld.so(8) has them, the program first, then what it was linked
+ * with.
+ */
 struct objects {
     unsigned n;
     bool overflow;
@@ -132,11 +134,12 @@ void slim_children(const char *const *wanted)
     if (!is_bound_at_start())
         return;
     dl_iterate_phdr(collect, &objects);
-    if (objects.n == 0 || objects.overflow)
+    if (objects.n == 0)
         return;
     mark(&objects, &objects.all[0], LINKED);
     for (unsigned i = 1; i < objects.n; i++)
-        if (!(objects.all[i].marks & LINKED) || is_wanted(&objects.all[i], wanted))
+        if (objects.overflow || !(objects.all[i].marks & LINKED) ||
+            is_wanted(&objects.all[i], wanted))
             mark(&objects, &objects.all[i], NEEDED);
     for (unsigned i = 1; i < objects.n; i++)
         advise(&objects.all[i], objects.all[i].marks & NEEDED ? MADV_DOFORK : MADV_DONTFORK);
