@@ -134,12 +134,13 @@ static void take_end(struct echo *echo)
     snprintf(echo->stream->error, sizeof(echo->stream->error), "the stream ended inside a message");
 }
 
-/* Returns whether anything changed. */
+/* Returns whether anything changed. A socket that is known to be empty is not asked. */
 static bool step_read(struct echo *echo)
 {
     size_t size, n;
     unsigned char *data = room(&buffer, &size);
-    enum stream_status status = read_some(echo, data, size, &n);
+    enum stream_status status =
+        echo->stream->dry ? STREAM_WANT_READ : read_some(echo, data, size, &n);
 
     switch (status) {
     case STREAM_OK:
@@ -181,6 +182,7 @@ static bool step_write(struct echo *echo)
 
 static bool wait_until(const struct echo *echo, deadline_t deadline)
 {
+    echo->stream->dry = false;
     return stream_wait(echo->stream, echo->wants,
                        deadline < echo->limits->deadline ? deadline : echo->limits->deadline);
 }
@@ -230,6 +232,7 @@ enum end echo_run(struct stream *stream, const struct echo_limits *limits, struc
     if (buffer.size < BUFFER_MIN)
         buffer.size = BUFFER_MIN;
     frame_open(&echo.frame, &limits->frame);
+    stream->dry = false; /* whatever has been read before */
     while (!echo.ended || has_bytes(&buffer)) {
         bool progress = false;
 

@@ -72,6 +72,7 @@ static enum stream_status plain_read(struct stream *stream, void *data, size_t s
     if (stream->n_unread > 0)
         return read_again(stream, data, size, ret_n);
     status = receive(stream, data, size, 0, ret_n);
+    stream->dry = status == STREAM_OK && *ret_n < size;
     if (status == STREAM_OK && !stream->heard) {
         stream->heard = true;
         stream->speaks_tls = sniff(data, *ret_n) == SNIFF_TLS;
