@@ -163,7 +163,7 @@ static int compile(enum seal_kind kind)
 
     if (!filter)
         return -ENOMEM;
-    error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree */
+    error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, see HACKING.md */
     if (error == 0)
         error = add_rules(filter, common_rules, COUNT(common_rules));
     if (error == 0)

@@ -13,10 +13,10 @@
  * NULL, and for what those need. What was loaded since by dlopen(3), such as an OpenSSL provider,
  * stays with what it needs. Each call goes in place of the one before.
  *
- * Children must then be made by _Fork(3): fork(3) calls what libraries have registered by
- * pthread_atfork(3). Does nothing unless LD_BIND_NOW is set in the environment, ld.so(8), as the
- * units have it: a function that a library binds when it is first called, and be it one of libc, is
- * looked for in all libraries there were.
+ * While anything is left out, children must be made by _Fork() (POSIX.1-2024): fork(2) calls what
+ * libraries have registered by pthread_atfork(3). Does nothing unless LD_BIND_NOW is set in the
+ * environment, ld.so(8), as the units have it: a function that a library binds when it is first
+ * called, and be it one of libc, is looked for in all libraries there were.
  */
 void slim_children(const char *const *wanted);
 

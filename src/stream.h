@@ -45,7 +45,7 @@ struct stream {
     bool heard;      /* the peer has sent at least one byte, be it of a handshake */
     bool speaks_tls; /* the first bytes on a plain stream look like a TLS hello */
     bool finished;   /* stream_finish() or stream_close() has sent FIN */
-    bool dry;        /* the last read has taken all that lay ready: to wait comes before the next */
+    bool dry;        /* the last plain read has taken all that lay ready; the reader clears it */
     bool truncated;  /* the EOF came without the close_notify that TLS demands */
     size_t n_unread; /* stream_unread(): so many bytes at the start of `unread` */
     unsigned char unread[STREAM_UNREAD_MAX];

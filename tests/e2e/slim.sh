@@ -1,6 +1,6 @@
 #!/bin/bash
 # slim.sh - a client's process has the libraries that it calls and no others, before and after a reload, if all
-# functions are bound at the start; and all that may be told to do works without them.
+# functions are bound at the start.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip "a client's process shows its memory to root only"
 ! sanitized || skip "a sanitizer's library looks into all others"
