@@ -93,7 +93,7 @@ static int launch(struct keeper *keeper, const struct user *user, struct err *re
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_set(ret_err, "cannot make a line to the key keeper: %s", strerror(errno));
-    keeper->pid = fork();
+    keeper->pid = _Fork(); /* slim.h */
     if (keeper->pid == 0) {
         close(ends[0]);
         keeper_run(ends[1], keeper->paths, keeper->n, user);

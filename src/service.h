@@ -78,8 +78,8 @@ void service_warm(const struct service *service);
 
 /*
  * Have all children to come without the libraries that no session of this generation calls
- * (slim.h). With NULL, before a key keeper is started, which is a child as well: nothing is
- * missing.
+ * (slim.h). With NULL, before a key keeper is started, which is a child as well: without those that
+ * none calls of any generation.
  */
 void service_slim(const struct service *service);
 
