@@ -18,8 +18,10 @@
  */
 struct board {
     _Atomic uint64_t *posted;
+    int fd; /* of the records */
     unsigned char *records;
     size_t stride; /* from one record to the next: whole pages */
+    unsigned room; /* slots that the file has by now: RLIMIT_FSIZE may not let it have all */
     unsigned high;
     unsigned n_free;
     unsigned free[BOARD_SLOTS];
@@ -30,6 +32,39 @@ static size_t posted_size(void)
     return BOARD_SLOTS / WORD_BITS * sizeof(uint64_t);
 }
 
+/* Map some of the records where they belong. Returns 0, or -1 with errno. */
+static int map(const struct board *board, unsigned slot, unsigned n)
+{
+    void *memory = mmap(board_record(board, slot), n * board->stride, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_FIXED, board->fd, (off_t)(slot * board->stride));
+
+    return memory == MAP_FAILED ? -1 : 0;
+}
+
+static int grow(struct board *board)
+{
+    if (ftruncate(board->fd, (off_t)((board->room + WORD_BITS) * board->stride)) < 0 ||
+        map(board, board->room, WORD_BITS) < 0)
+        return -1;
+    board->room += WORD_BITS;
+    return 0;
+}
+
+/* Addresses for all, and the first few. */
+static int open_records(struct board *board)
+{
+    void *records;
+
+    if (board->fd < 0)
+        return -1;
+    records = mmap(NULL, BOARD_SLOTS * board->stride, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (records == MAP_FAILED)
+        return -1;
+    board->records = records;
+    return grow(board);
+}
+
 int board_open(struct board **ret_board, struct err *ret_err)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -38,9 +73,9 @@ int board_open(struct board **ret_board, struct err *ret_err)
     if (!board)
         return err_set(ret_err, "cannot allocate the board: %s", strerror(errno));
     board->stride = (sizeof(struct record) + page - 1) / page * page;
+    board->fd = memfd_create("board", MFD_CLOEXEC);
     board->posted = memory_shared(posted_size());
-    board->records = memory_shared(BOARD_SLOTS * board->stride);
-    if (!board->posted || !board->records) {
+    if (!board->posted || open_records(board) < 0) {
         err_set(ret_err, "cannot map the board: %s", strerror(errno));
         board_close(board);
         return -1;
@@ -55,6 +90,8 @@ void board_close(struct board *board)
         return;
     memory_free((void *)board->posted, posted_size());
     memory_free(board->records, BOARD_SLOTS * board->stride);
+    if (board->fd >= 0)
+        close(board->fd);
     free(board);
 }
 
@@ -69,7 +106,7 @@ unsigned board_take(struct board *board)
 
     if (board->n_free > 0)
         slot = board->free[--board->n_free];
-    else if (board->high < BOARD_SLOTS)
+    else if (board->high < board->room || (board->room < BOARD_SLOTS && grow(board) == 0))
         slot = board->high++;
     else
         return BOARD_NONE;
@@ -88,15 +125,23 @@ void board_release(struct board *board, unsigned slot)
     board->free[board->n_free++] = slot;
 }
 
-int board_keep_only(const struct board *board, unsigned slot)
+int board_fd(const struct board *board)
 {
-    unsigned char *own = board->records + slot * board->stride, *next = own + board->stride;
-    size_t before = slot * board->stride, after = (BOARD_SLOTS - 1 - slot) * board->stride;
+    return board->fd;
+}
 
-    return (before > 0 && munmap(board->records, before) < 0) ||
-                   (after > 0 && munmap(next, after) < 0)
-               ? -1
-               : 0;
+/* Whatever is mapped after this, by malloc(3) for one, must be unmapped before a record is shown.
+ */
+int board_hide(const struct board *board)
+{
+    return munmap(board->records, BOARD_SLOTS * board->stride);
+}
+
+int board_show(const struct board *board, unsigned slot, bool show)
+{
+    if (show)
+        return map(board, slot, 1);
+    return munmap(board_record(board, slot), board->stride);
 }
 
 void board_post(struct board *board, unsigned slot)

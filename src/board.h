@@ -40,10 +40,17 @@ void board_withdraw(struct board *board, unsigned slot);
 struct record *board_record(const struct board *board, unsigned slot);
 
 /*
- * Child: unmap the records of all others, for good. Of them only the posts are left, with which a
- * child can do no harm. Returns 0, or -1 with errno.
+ * In the process that makes the children: unmap all records. Of the board children then have the
+ * posts, with which they can do no harm. Returns 0, or -1 with errno.
  */
-int board_keep_only(const struct board *board, unsigned slot);
+int board_hide(const struct board *board);
+
+/*
+ * There as well: have this record in the children to come, or no longer. Takes the descriptor
+ * board_fd(), the board's. Returns 0, or -1 with errno.
+ */
+int board_fd(const struct board *board);
+int board_show(const struct board *board, unsigned slot, bool show);
 
 /* Child: say that the record is complete. The last act before _exit(2). */
 void board_post(struct board *board, unsigned slot);

@@ -2,7 +2,9 @@
 #include "clients.h"
 
 #include "board.h"
+#include "log.h"
 #include "memory.h"
+#include "starter.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,8 +22,20 @@ struct entry {
     struct client client;
 };
 
+/* What the starter is asked for. */
+struct request {
+    unsigned slot;
+    struct client client;
+    const void *arg;
+};
+
 struct clients {
     client_session *session;
+    client_prepare *prepare;
+    const void *prepare_arg;
+    bool only; /* there will be one client and no other */
+    struct starter starter;
+    int unprepared; /* in the starter: why its processes cannot serve, an errno; or 0 */
     client_ended *ended;
     void *ended_arg;
     struct board *board;
@@ -56,43 +70,136 @@ void clients_close(struct clients *clients)
 {
     if (!clients)
         return;
+    starter_stop(&clients->starter);
     board_close(clients->board);
     memory_free(clients->entries, ENTRIES_SIZE);
     free(clients);
+}
+
+/* ---- in the processes that are made ---- */
+
+static bool prepare(const void *arg, int line)
+{
+    struct clients *clients = (struct clients *)arg; /* this process's own */
+    const int kept[] = {line, board_fd(clients->board)};
+
+    if (board_hide(clients->board) < 0 ||
+        (clients->prepare && clients->prepare(clients->prepare_arg, kept, 2) < 0))
+        clients->unprepared = errno;
+    return clients->unprepared == 0;
 }
 
 /*
  * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
  * group stops the parent, which lets its clients finish. SIGKILL ends a child.
  */
-static _Noreturn void run_child(const struct clients *clients, unsigned slot,
-                                const struct client *client, const void *arg, int fd)
+static _Noreturn void run(const struct clients *clients, const struct request *request, int fd)
 {
-    if (board_keep_only(clients->board, slot) < 0)
-        _exit(EX_OSERR);
-    clients->session(client, fd, arg, board_record(clients->board, slot));
-    board_post(clients->board, slot);
+    struct record *record = board_record(clients->board, request->slot);
+
+    if (clients->unprepared)
+        snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
+                 strerror(clients->unprepared));
+    else
+        clients->session(&request->client, fd, request->arg, record);
+    board_post(clients->board, request->slot);
     _exit(EX_OK);
+}
+
+/* In the starter. A client's process has its own record, and none of the others. */
+static pid_t make(const void *arg, const void *data, int fd)
+{
+    const struct clients *clients = arg;
+    const struct request *request = data;
+    pid_t pid;
+
+    if (board_show(clients->board, request->slot, true) < 0)
+        return -1;
+    pid = starter_fork();
+    if (pid == 0)
+        run(clients, request, fd);
+    board_show(clients->board, request->slot, false);
+    return pid;
+}
+
+/* ---- in their parent ---- */
+
+void clients_renew(struct clients *clients, client_prepare *prepare_, const void *arg)
+{
+    starter_stop(&clients->starter);
+    clients->prepare = prepare_;
+    clients->prepare_arg = arg;
+}
+
+void clients_expect_one(struct clients *clients)
+{
+    clients->only = true;
+}
+
+/* It has been killed or stopped, which no client brings about, or is short of something. */
+static void replace_starter(struct clients *clients)
+{
+    static struct throttle throttle;
+
+    starter_stop(&clients->starter);
+    log_throttled(&throttle, LOG_ERR,
+                  "the process that makes those of clients has ended or been "
+                  "stopped; another one takes its place");
+}
+
+/* Without a starter, who would make this process and no other. */
+static int make_only(const struct clients *clients, const struct request *request, int fd,
+                     pid_t *ret_pid)
+{
+    *ret_pid = fork();
+    if (*ret_pid < 0)
+        return errno;
+    if (*ret_pid > 0)
+        return 0;
+    prepare(clients, fd);
+    if (board_show(clients->board, request->slot, true) < 0)
+        _exit(EX_OSERR);
+    run(clients, request, fd);
+}
+
+/* A starter that has died is no reason to let a client wait; one that does not answer is. */
+static int request_process(struct clients *clients, const struct request *request, int fd,
+                           pid_t *ret_pid)
+{
+    const struct starter_work work = {prepare, make, clients, sizeof(*request)};
+    int error = EPIPE;
+
+    if (clients->only)
+        return make_only(clients, request, fd, ret_pid);
+    for (int i = 0; i < 2 && error == EPIPE; i++) {
+        error = clients->starter.pid ? 0 : starter_start(&clients->starter, &work);
+        if (error == 0)
+            error = starter_make(&clients->starter, request, sizeof(*request), fd, ret_pid);
+        if (clients->starter.pid < 0)
+            replace_starter(clients);
+    }
+    return error;
 }
 
 int clients_start(struct clients *clients, const struct client *client, const void *arg, int fd)
 {
-    unsigned slot = board_take(clients->board);
+    struct request request;
     pid_t pid;
+    int error;
 
-    if (slot == BOARD_NONE)
+    memset(&request, 0, sizeof(request)); /* with the gaps in it */
+    request.slot = board_take(clients->board);
+    request.client = *client;
+    request.arg = arg;
+    if (request.slot == BOARD_NONE)
         return ENOBUFS;
-    pid = _Fork(); /* slim.h */
-    if (pid == 0)
-        run_child(clients, slot, client, arg, fd);
-    if (pid < 0) {
-        int error = errno;
-
-        board_release(clients->board, slot);
+    error = request_process(clients, &request, fd, &pid);
+    if (error != 0) {
+        board_release(clients->board, request.slot);
         return error;
     }
     close(fd);
-    clients->entries[slot] = (struct entry){.pid = pid, .client = *client};
+    clients->entries[request.slot] = (struct entry){.pid = pid, .client = *client};
     clients->count++;
     return 0;
 }
@@ -165,9 +272,12 @@ void clients_reap_posted(struct clients *clients)
 
 void clients_reap_pid(struct clients *clients, pid_t pid)
 {
+    if (pid == clients->starter.pid)
+        replace_starter(clients);
     for (unsigned slot = 0; slot < board_high(clients->board); slot++)
         if (clients->entries[slot].pid == pid)
             reap(clients, slot);
+    waitpid(pid, NULL, WNOHANG); /* a starter that somebody traced when it was stopped */
 }
 
 void clients_sweep(struct clients *clients)

@@ -9,16 +9,23 @@
 #include "err.h"
 #include "record.h"
 
+#include <stddef.h>
 #include <sys/types.h>
 
 struct clients;
 
 /*
- * Serve the client on the non-blocking socket `fd` and fill in its record. Runs in the child, which
- * has every descriptor of the parent: it is the session that gives up those it does not need.
+ * Serve the client on the non-blocking socket `fd` and fill in its record. Runs in a process of its
+ * own.
  */
 typedef void client_session(const struct client *client, int fd, const void *arg,
                             struct record *record);
+
+/*
+ * In the process that makes those of clients, starter.h: give up what they have no use for, all
+ * descriptors but the `n` kept ones and those that they need. Returns 0, or -1 with errno.
+ */
+typedef int client_prepare(const void *arg, const int *kept, size_t n);
 
 /* A client has ended, and its record is logged. */
 typedef void client_ended(void *arg, const struct client *client, const struct record *record);
@@ -31,7 +38,16 @@ int clients_open(client_session *session, client_ended *ended, void *ended_arg,
 void clients_close(struct clients *clients);
 
 /*
- * Fork a process that serves `client` on `fd` and exits; of the books it can see its own record
+ * The processes of clients to come find all in their parent as it is when the next one starts, but
+ * for what `prepare` (NULL = nothing) gives up. After whatever changes what sessions use.
+ */
+void clients_renew(struct clients *clients, client_prepare *prepare, const void *arg);
+
+/* There will be one client and no other. */
+void clients_expect_one(struct clients *clients);
+
+/*
+ * Make a process that serves `client` on `fd` and exits; of the books it can see its own record
  * alone. Returns 0, the parent's `fd` closed; or an errno (EAGAIN, ENOMEM, ...) where no
  * process can be made, and `fd` is still the caller's. Never returns in the child.
  */

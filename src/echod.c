@@ -198,10 +198,8 @@ static int leave(struct service *service, struct server *server, struct err *ret
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
-    if (!single) { /* whose child is there already */
+    if (!single) /* whose child is there already */
         service_warm(*service);
-        service_slim(*service);
-    }
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -214,16 +212,12 @@ static int run(const struct options *options, struct service **service, struct s
             service_wake(*service, server, now_usec());
             break;
         case SERVER_HELPER:
-            service_slim(NULL);
             if (service_restore(*service, server, ret_err) < 0)
                 return -1;
-            service_slim(*service);
             break;
         case SERVER_RELOAD:
-            service_slim(NULL);
             if (!single && reload(options, service, server, ret_err) < 0)
                 return -1;
-            service_slim(*service);
             break;
         case SERVER_LEAVE:
             if (!single && leave(*service, server, ret_err) < 0)

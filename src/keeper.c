@@ -93,7 +93,7 @@ static int launch(struct keeper *keeper, const struct user *user, struct err *re
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return err_set(ret_err, "cannot make a line to the key keeper: %s", strerror(errno));
-    keeper->pid = _Fork(); /* slim.h */
+    keeper->pid = fork();
     if (keeper->pid == 0) {
         close(ends[0]);
         keeper_run(ends[1], keeper->paths, keeper->n, user);
@@ -210,6 +210,11 @@ int keeper_restart(struct keeper *keeper, const struct user *user, struct err *r
 pid_t keeper_pid(const struct keeper *keeper)
 {
     return keeper->pid;
+}
+
+int keeper_control(const struct keeper *keeper)
+{
+    return keeper->control;
 }
 
 EVP_PKEY *keeper_key(const struct keeper *keeper, const char *path, struct err *ret_err)

@@ -46,6 +46,9 @@ bool keeper_can_reload(const struct keeper *keeper, const char *path);
 /* The keeper's process, which is a child of whoever has started it. */
 pid_t keeper_pid(const struct keeper *keeper);
 
+/* The descriptor that whoever is to call keeper_connect() needs; the keeper's. */
+int keeper_control(const struct keeper *keeper);
+
 /*
  * Fork a new process in place of one that has died and been reaped. The files must still hold the
  * same keys. Returns 0, or -1 with *ret_err: there is no keeper any more then.

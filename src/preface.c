@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* Of the header under way; untouched where no peer may send one. */
+static unsigned char bytes[PROXY_HEADER_MAX];
+
 /* A header under way. */
 struct reading {
     struct stream *stream;
@@ -14,7 +17,7 @@ struct reading {
     size_t n;           /* those of them that were read */
     size_t seen;        /* those that were read or looked at */
     const char *reason; /* of PROXY_BAD */
-    struct preface *preface;
+    struct proxy_header *header;
 };
 
 #define SAY(reading, ...)                                                                          \
@@ -24,7 +27,7 @@ struct reading {
  */
 static bool has_begun(const struct reading *reading)
 {
-    return sniff(reading->preface->data, reading->n) == SNIFF_PROXY;
+    return sniff(bytes, reading->n) == SNIFF_PROXY;
 }
 
 /* ---- how it ends ---- */
@@ -33,7 +36,7 @@ static bool has_begun(const struct reading *reading)
 static enum end none(const struct reading *reading)
 {
     if (reading->n > 0)
-        stream_unread(reading->stream, reading->preface->data, reading->n);
+        stream_unread(reading->stream, bytes, reading->n);
     return END_CLOSED;
 }
 
@@ -42,7 +45,7 @@ static enum end absent(const struct reading *reading)
     if (!reading->required)
         return none(reading);
     SAY(reading, "it sent %s where the PROXY protocol is required",
-        sniff_name(sniff(reading->preface->data, reading->seen)));
+        sniff_name(sniff(bytes, reading->seen)));
     return END_PROXY_ERROR;
 }
 
@@ -84,7 +87,7 @@ static enum end complete(const struct reading *reading)
  */
 static enum stream_status take(struct reading *reading, enum proxy_verdict *ret_verdict)
 {
-    unsigned char *rest = reading->preface->data + reading->n;
+    unsigned char *rest = bytes + reading->n;
     size_t n;
     enum stream_status status =
         stream_peek(reading->stream, rest, reading->wanted - reading->n, &n);
@@ -92,8 +95,8 @@ static enum stream_status take(struct reading *reading, enum proxy_verdict *ret_
     if (status != STREAM_OK)
         return status;
     reading->seen = reading->n + n;
-    *ret_verdict = proxy_parse(reading->preface->data, reading->seen, &reading->preface->header,
-                               &reading->wanted, &reading->reason);
+    *ret_verdict =
+        proxy_parse(bytes, reading->seen, reading->header, &reading->wanted, &reading->reason);
     if (*ret_verdict == PROXY_COMPLETE || *ret_verdict == PROXY_MORE)
         status = stream_read(reading->stream, rest, n, &n);
     if (status == STREAM_OK && *ret_verdict != PROXY_NONE)
@@ -124,8 +127,7 @@ static enum end read_header(struct reading *reading, deadline_t deadline)
 {
     enum stream_status status = STREAM_OK;
 
-    proxy_parse(reading->preface->data, 0, &reading->preface->header, &reading->wanted,
-                &reading->reason);
+    proxy_parse(bytes, 0, reading->header, &reading->wanted, &reading->reason);
     switch (take_all(reading, deadline, &status)) {
     case PROXY_COMPLETE:
         return complete(reading);
@@ -161,12 +163,12 @@ static enum end distrust(struct stream *stream, const struct addr *peer)
 }
 
 enum end preface_read(struct stream *stream, const struct preface_params *params,
-                      const struct addr *peer, deadline_t deadline, struct preface *ret_preface)
+                      const struct addr *peer, deadline_t deadline, struct proxy_header *ret_header)
 {
     struct reading reading = {
-        .stream = stream, .required = params->mode == PREFACE_REQUIRED, .preface = ret_preface};
+        .stream = stream, .required = params->mode == PREFACE_REQUIRED, .header = ret_header};
 
-    ret_preface->header = (struct proxy_header){.version = 0};
+    *ret_header = (struct proxy_header){.version = 0};
     if (params->mode == PREFACE_OFF)
         return END_CLOSED;
     if (is_trusted(params, peer))

@@ -25,24 +25,19 @@ struct preface_params {
     struct networks trusted; /* who may send a header; peers over AF_UNIX always may */
 };
 
-/* The header that came, and its bytes, which its slices point into. */
-struct preface {
-    struct proxy_header header; /* its version is 0 where none came */
-    unsigned char data[PROXY_HEADER_MAX];
-};
-
 /*
  * Read the header that `peer` sends, and no byte beyond it: before anything else is read of the
  * stream, a plain one. Until the deadline, in total.
  *
- * Returns END_CLOSED when the stream is ready for what comes next; *ret_preface then has the header
- * or says that there is none. Bytes that turn out to be none are still to be read, and so is an end
- * of the stream before the first byte, whatever the mode is. With PREFACE_OPTIONAL this includes
- * who has not begun a header by the deadline.
- * Else returns how the client ended: END_PROXY_ERROR, with stream->error; END_HANDSHAKE_TIMEOUT,
- * with stream->error; END_RESET.
+ * Returns END_CLOSED when the stream is ready for what comes next; *ret_header then is that,
+ * with slices of bytes that stay until the next call, or has a version of 0 where none came. Bytes
+ * that turn out to be none are still to be read, and so is an end of the stream before the first
+ * byte, whatever the mode is. With PREFACE_OPTIONAL this includes who has not begun a header by the
+ * deadline. Else returns how the client ended: END_PROXY_ERROR, with stream->error;
+ * END_HANDSHAKE_TIMEOUT, with stream->error; END_RESET.
  */
 enum end preface_read(struct stream *stream, const struct preface_params *params,
-                      const struct addr *peer, deadline_t deadline, struct preface *ret_preface);
+                      const struct addr *peer, deadline_t deadline,
+                      struct proxy_header *ret_header);
 
 #endif

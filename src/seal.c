@@ -8,7 +8,9 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -90,7 +92,28 @@ static const struct rule client_rules[] = {
     ALLOW(shutdown),
     ALLOW_IF(ioctl, 1, EQUALS(1, SIOCOUTQ)),
     ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_LINGER)),
+    ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_RCVTIMEO)),
+    ALLOW_IF(setsockopt, 2, EQUALS(1, SOL_SOCKET), EQUALS(2, SO_SNDTIMEO)),
     ALLOW_IF(getsockopt, 2, EQUALS(1, IPPROTO_TCP), EQUALS(2, TCP_INFO)),
+};
+
+/*
+ * Of the process that makes those of clients, and of theirs until they are sealed: to be asked for
+ * one and to make it; there to call the keeper, and to give up all the rest.
+ */
+static const struct rule starter_rules[] = {
+    ALLOW(recvmsg),
+    ALLOW_IF(clone, 1, EQUALS(0, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD)),
+    ALLOW(socketpair),
+    ALLOW(sendmsg),
+    ALLOW(dup2),
+    ALLOW(dup3),
+    ALLOW(close_range),
+    ALLOW(fstat),
+    ALLOW(newfstatat),
+    ALLOW_IF(prlimit64, 1, EQUALS(0, 0)),
+    ALLOW_IF(prctl, 1, EQUALS(0, PR_SET_NAME)),
+    ALLOW_IF(prctl, 1, EQUALS(0, PR_SET_SECCOMP)),
 };
 
 static const struct rule keeper_rules[] = {
@@ -98,28 +121,48 @@ static const struct rule keeper_rules[] = {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define LIST(array)                                                                                \
+    {                                                                                              \
+        array, COUNT(array)                                                                        \
+    }
+
+/* The programs, of which processes have one or two; what both let through can be called. */
+enum program {
+    STARTER, /* what a client's process may call, and what comes before it */
+    CLIENT,  /* none of the latter any more */
+    KEEPER,
+    PROGRAMS
+};
 
 static const struct {
-    const struct rule *rules;
-    size_t n;
-} rules_of[SEAL_KINDS] = {
-    [SEAL_CLIENT] = {client_rules, COUNT(client_rules)},
-    [SEAL_KEEPER] = {keeper_rules, COUNT(keeper_rules)},
+    uint32_t listed, others; /* what becomes of the calls in the lists, and of others */
+    struct {
+        const struct rule *rules;
+        size_t n;
+    } lists[3];
+} programs[PROGRAMS] = {
+    [STARTER] = {SCMP_ACT_ALLOW,
+                 SCMP_ACT_KILL_PROCESS,
+                 {LIST(common_rules), LIST(client_rules), LIST(starter_rules)}},
+    [CLIENT] = {SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW, {LIST(starter_rules)}},
+    [KEEPER] = {SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS, {LIST(common_rules), LIST(keeper_rules)}},
 };
 
 /* What the parent has prepared. */
 static struct {
-    struct sock_fprog filters[SEAL_KINDS];
+    struct sock_fprog programs[PROGRAMS];
     int ruleset; /* of Landlock; -1 where the kernel has none */
 } prepared = {.ruleset = -1};
 
-static int add_rules(scmp_filter_ctx filter, const struct rule *rules, size_t n)
+/* A call that is not allowed is not with any arguments. */
+static int add_rules(scmp_filter_ctx filter, uint32_t action, const struct rule *rules, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].n,
-                                           rules[i].args);
+        int error =
+            seccomp_rule_add_array(filter, action, rules[i].call,
+                                   action == SCMP_ACT_ALLOW ? rules[i].n : 0, rules[i].args);
 
-        if (error < 0)
+        if (error < 0 && error != -EEXIST)
             return error;
     }
     return 0;
@@ -156,20 +199,19 @@ static int export_program(scmp_filter_ctx filter, struct sock_fprog *ret_program
 }
 
 /* Once here and not in each child: compiling costs 100 us and more. */
-static int compile(enum seal_kind kind)
+static int compile(enum program program)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter = seccomp_init(programs[program].others);
     int error;
 
     if (!filter)
         return -ENOMEM;
     error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, see HACKING.md */
+    for (size_t i = 0; i < COUNT(programs[program].lists) && error == 0; i++)
+        error = add_rules(filter, programs[program].listed, programs[program].lists[i].rules,
+                          programs[program].lists[i].n);
     if (error == 0)
-        error = add_rules(filter, common_rules, COUNT(common_rules));
-    if (error == 0)
-        error = add_rules(filter, rules_of[kind].rules, rules_of[kind].n);
-    if (error == 0)
-        error = export_program(filter, &prepared.filters[kind]);
+        error = export_program(filter, &prepared.programs[program]);
     seccomp_release(filter);
     return error;
 }
@@ -228,8 +270,8 @@ int seal_prepare(struct err *ret_err)
     if (!has_seccomp())
         return err_set(ret_err, "cannot seal processes: this kernel has no seccomp(2)");
     prepared.ruleset = make_ruleset();
-    for (enum seal_kind kind = 0; kind < SEAL_KINDS; kind++) {
-        int error = compile(kind);
+    for (enum program program = 0; program < PROGRAMS; program++) {
+        int error = compile(program);
 
         if (error < 0)
             return err_set(ret_err, "cannot compile the seal of processes: %s", strerror(-error));
@@ -251,14 +293,14 @@ static int keep_only(const int *kept, size_t n)
     return close_range(first, ~0u, 0);
 }
 
-/* RLIMIT_FSIZE is of the offset: what is there already counts. */
+/* RLIMIT_FSIZE is of the offset: what is there already counts. The first is a socket. */
 static int limit_growth(size_t n)
 {
     struct rlimit own;
     rlim_t limit = 0;
     struct stat st;
 
-    for (int i = 0; i < (int)n; i++)
+    for (int i = 1; i < (int)n; i++)
         if (fstat(i, &st) == 0 && S_ISREG(st.st_mode) && (rlim_t)st.st_size + SEAL_GROWTH > limit)
             limit = (rlim_t)st.st_size + SEAL_GROWTH;
 #ifdef ECHOD_SANITIZED /* standard error may be a file */
@@ -294,15 +336,35 @@ static int restrict_self(void)
     return prepared.ruleset < 0 ? 0 : (int)syscall(SYS_landlock_restrict_self, prepared.ruleset, 0);
 }
 
-int seal(enum seal_kind kind, const int *kept, size_t n)
+static int load(enum program program)
 {
-    if (!prepared.filters[kind].filter) {
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.programs[program], 0, 0);
+}
+
+static bool has_begun; /* what all clients' processes have in common */
+
+int seal_starter(void)
+{
+    if (!prepared.programs[STARTER].filter) {
         errno = EINVAL;
         return -1;
     }
-    if (kind == SEAL_CLIENT)
-        raise_oom_score();
-    if (restrict_self() < 0 || keep_only(kept, n) < 0 || set_limits(kind, n) < 0)
+    raise_oom_score();
+    if (restrict_self() < 0 || load(STARTER) < 0)
         return -1;
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.filters[kind], 0, 0);
+    has_begun = true;
+    return 0;
+}
+
+int seal(enum seal_kind kind, const int *kept, size_t n)
+{
+    if (kind == SEAL_CLIENT ? !has_begun : !prepared.programs[KEEPER].filter) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (kind == SEAL_KEEPER && restrict_self() < 0)
+        return -1;
+    if (keep_only(kept, n) < 0 || set_limits(kind, n) < 0)
+        return -1;
+    return load(kind == SEAL_CLIENT ? CLIENT : KEEPER);
 }

@@ -34,7 +34,16 @@ enum seal_kind {
 int seal_prepare(struct err *ret_err);
 
 /*
- * Seal the calling process for good. Its descriptors kept[0], kept[1], ... (`n` of them, all above
+ * Do for good what the processes of all clients have in common, in the process that makes them:
+ * they inherit it, the place of the first whom the kernel kills included. It can still make
+ * processes for its parent, be sent descriptors (unix(7)) and call the keeper. Returns 0, or -1
+ * with errno.
+ */
+int seal_starter(void);
+
+/*
+ * Seal the calling process for good; that of a client, after seal_starter() in it or in the one
+ * that has made it. Its descriptors kept[0], kept[1], ... (`n` of them, all above
  * standard error) become 0, 1, ...; every other one is closed. Files can grow no more, but for
  * those kept, by SEAL_GROWTH bytes. Returns 0, or -1 with errno: the process must then end, since
  * it is sealed in part or not at all.

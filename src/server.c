@@ -351,12 +351,18 @@ int server_configure(struct server *server, const struct server_listener *listen
     return 0;
 }
 
+void server_renew(struct server *server, client_prepare *prepare, const void *arg)
+{
+    clients_renew(server->clients, prepare, arg);
+}
+
 int server_serve_single(struct server *server, const struct server_listener *listener,
                         const struct server_limits *limits, struct err *ret_err)
 {
     struct addr peer;
 
     server->single = true;
+    clients_expect_one(server->clients);
     if (addr_peer(listener->fd, &peer) < 0)
         return err_set(ret_err, "cannot serve the passed connection: %s", strerror(errno));
     if (server_configure(server, listener, 1, limits, ret_err) < 0)

@@ -72,6 +72,9 @@ int server_configure(struct server *server, const struct server_listener *listen
 int server_serve_single(struct server *server, const struct server_listener *listener,
                         const struct server_limits *limits, struct err *ret_err);
 
+/* clients_renew() for the server's clients. */
+void server_renew(struct server *server, client_prepare *prepare, const void *arg);
+
 /*
  * Reap this child, which serves no client, when it ends, and have server_run() tell.
  * Returns 0, or -1 with *ret_err.

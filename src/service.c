@@ -385,6 +385,7 @@ void service_wake(struct service *service, struct server *server, uint64_t now_u
 {
     uint64_t next_usec = renew_tickets(service, now_usec);
 
+    server_renew(server, service_prepare, service); /* with those tickets' keys */
     if (now_usec >= service->look_usec) {
         service_warn_of_expiry(service);
         service->look_usec = now_usec + LOOK_USEC;
@@ -468,6 +469,7 @@ int service_restore(const struct service *service, struct server *server, struct
         return err_set(ret_err, "the key keeper has died, and no other can take its place: %s",
                        err.text);
     log_throttled(&throttle, LOG_ERR, "the key keeper had died; another one has taken its place");
+    server_renew(server, service_prepare, service);
     return adopt_keeper(service, server, ret_err);
 }
 

@@ -77,11 +77,10 @@ int service_start(struct service *service, struct server *server, struct err *re
 void service_warm(const struct service *service);
 
 /*
- * Have all children to come without the libraries that no session of this generation calls
- * (slim.h). With NULL, before a key keeper is started, which is a child as well: without those that
- * none calls of any generation.
+ * In the process that makes those of clients (clients.h): give up the descriptors, the libraries
+ * and the rights that no session of the service `arg` needs. Returns 0, or -1 with errno.
  */
-void service_slim(const struct service *service);
+int service_prepare(const void *arg, const int *kept, size_t n);
 
 /*
  * Close the health listeners, so that load balancers send no more clients, and have the server go

@@ -76,7 +76,7 @@ struct session {
     struct record *record;
     deadline_t deadline; /* the end of all of it */
     struct stream stream;
-    struct preface preface;
+    struct proxy_header header;
 };
 
 /* The lists say of whom a proxy names what they say of who comes by himself. */
@@ -96,9 +96,9 @@ static enum end check_named(struct session *session)
 static enum end begin_preface(struct session *session, deadline_t deadline)
 {
     enum end end = preface_read(&session->stream, &session->params->preface, session->peer,
-                                deadline, &session->preface);
+                                deadline, &session->header);
 
-    session->record->client = session->preface.header.source;
+    session->record->client = session->header.source;
     return end == END_CLOSED ? check_named(session) : end;
 }
 
@@ -164,7 +164,7 @@ static enum end send_all(struct session *session, const char *data, size_t lengt
 /* It is ours and no part of the echo: no byte of it counts. */
 static enum end send_report(struct session *session)
 {
-    const struct report report = {session->params->name, session->peer, &session->preface.header,
+    const struct report report = {session->params->name, session->peer, &session->header,
                                   &session->stream, &session->record->tls};
     size_t length;
     char *line = report_new(&report, &length);
@@ -251,7 +251,7 @@ static bool peer_left(enum end end)
 void session_run(int fd, const struct addr *peer, const struct session_params *params,
                  struct record *record)
 {
-    struct session session; /* large: what is not used yet stays untouched */
+    struct session session;
     struct stream *stream = &session.stream;
     enum end end;
 

@@ -1,4 +1,4 @@
-/* slim.c - which libraries children have. */
+/* slim.c - which libraries a process goes on with. */
 #include "slim.h"
 
 #include <elf.h>
@@ -102,19 +102,23 @@ static bool is_wanted(const struct object *object, const char *const *wanted)
     return is_at(object, (uintptr_t)recv);
 }
 
-static void advise(const struct object *object, int advice)
+/* All of it, with the gaps between its segments. */
+static void unmap(const struct object *object)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = UINTPTR_MAX, end = 0;
 
     for (unsigned i = 0; i < object->n_segments; i++) {
-        uintptr_t begin = object->base + object->segments[i].p_vaddr;
-        uintptr_t end = begin + object->segments[i].p_memsz;
+        uintptr_t first = object->base + object->segments[i].p_vaddr;
 
         if (object->segments[i].p_type != PT_LOAD)
             continue;
-        begin -= begin % page;
-        madvise((void *)begin, end - begin, advice);
+        if (first < begin)
+            begin = first - first % page;
+        if (first + object->segments[i].p_memsz > end)
+            end = first + object->segments[i].p_memsz;
     }
+    if (begin < end)
+        munmap((void *)begin, end - begin);
 }
 
 static bool is_bound_at_start(void)
@@ -127,7 +131,7 @@ static bool is_bound_at_start(void)
     return bind_now && *bind_now != '\0';
 }
 
-void slim_children(const char *const *wanted)
+void slim_down(const char *const *wanted)
 {
     struct objects objects = {.n = 0};
 
@@ -142,5 +146,6 @@ void slim_children(const char *const *wanted)
             is_wanted(&objects.all[i], wanted))
             mark(&objects, &objects.all[i], NEEDED);
     for (unsigned i = 1; i < objects.n; i++)
-        advise(&objects.all[i], objects.all[i].marks & NEEDED ? MADV_DOFORK : MADV_DONTFORK);
+        if (!(objects.all[i].marks & NEEDED))
+            unmap(&objects.all[i]);
 }

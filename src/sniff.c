@@ -33,10 +33,10 @@ bool sniff_may_be_tls(const void *data, size_t n)
 }
 
 /* A record is told by its first byte, which is in no text; much else begins like SSL 2. */
-static bool is_tls(const uint8_t *data, size_t n)
+bool sniff_is_tls(const void *data, size_t n)
 {
     return n > 0 && sniff_may_be_tls(data, n) &&
-           (data[0] == tls_hello[0].first || n >= COUNT(ssl2_hello));
+           (*(const uint8_t *)data == tls_hello[0].first || n >= COUNT(ssl2_hello));
 }
 
 /* ---- the others: each begins with certain bytes ---- */
@@ -77,7 +77,7 @@ static bool is_text(const uint8_t *data, size_t n)
 
 enum sniff sniff(const void *data, size_t n)
 {
-    if (is_tls(data, n))
+    if (sniff_is_tls(data, n))
         return SNIFF_TLS;
     for (size_t i = 0; i < COUNT(openings); i++)
         if (n >= openings[i].length && memcmp(data, openings[i].bytes, openings[i].length) == 0)

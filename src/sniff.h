@@ -34,6 +34,9 @@ enum sniff sniff(const void *data, size_t n);
 /* The name that people know it by: "TLS", "HTTP/2", "the PROXY protocol", "unknown bytes". */
 const char *sniff_name(enum sniff protocol);
 
+/* Whether that is SNIFF_TLS: sooner to tell. */
+bool sniff_is_tls(const void *data, size_t n);
+
 /* Whether a TLS client may have sent these bytes; so of none. */
 bool sniff_may_be_tls(const void *data, size_t n);
 

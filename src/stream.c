@@ -75,7 +75,7 @@ static enum stream_status plain_read(struct stream *stream, void *data, size_t s
     stream->dry = status == STREAM_OK && *ret_n < size;
     if (status == STREAM_OK && !stream->heard) {
         stream->heard = true;
-        stream->speaks_tls = sniff(data, *ret_n) == SNIFF_TLS;
+        stream->speaks_tls = sniff_is_tls(data, *ret_n);
     }
     return status;
 }

@@ -9,7 +9,7 @@ rows=(
     "err lists file deadline addr notify frame hist sniff memory slim"
     "log resolve holder payload url network proxy user ossl seal"
     "record admit keeper tickets"
-    "board stream metrics"
+    "board stream metrics starter"
     "clients echo tls listen exchange preface"
     "server report dial warm"
     "session"

@@ -49,7 +49,7 @@ done
 
 # ---- a client's process on its way to the keeper, each of which begins to count anew ----
 for fault in socketpair:EMFILE sendmsg:ETOOMANYREFS; do
-    trace "$parent" -f -e "trace=${fault%:*}" -e "inject=${fault%:*}:error=${fault#*:}"
+    trace "$(starter)" -f -e "trace=${fault%:*}" -e "inject=${fault%:*}:error=${fault#*:}"
     drive met
     untrace
     works_soon "on the way to the keeper, $fault"

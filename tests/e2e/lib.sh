@@ -119,9 +119,10 @@ expect_exit() { # STATUS PID: it ends by itself, so
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 logged() { grep -qF -- "$1" $log; }
-children() { # of clients: the key's keeper is none
-    pgrep -P "$echod_pid" | grep -vxF -e "$(keeper)"
+children() { # of clients: neither the key's keeper nor who makes these
+    pgrep -P "$echod_pid" | grep -vxF -e "$(keeper)" -e "$(starter)"
 }
+starter() { pgrep -P "$echod_pid" -x echod-starter; }
 keeper() { pgrep -P "$echod_pid" -x echod-keeper; }
 serves() { [ "$(children | wc -l)" = "$1" ]; } # N: clients under way
 

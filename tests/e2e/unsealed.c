@@ -20,3 +20,8 @@ int seal(enum seal_kind kind, const int *kept, size_t n)
             return -1;
     return close_range((unsigned)n, ~0u, 0);
 }
+
+int seal_starter(void)
+{
+    return 0;
+}

@@ -1,6 +1,8 @@
 /* clients_helper.c - what the tests of the parent's books share. */
 #include "clients_helper.h"
 
+#include "starter_helper.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -85,6 +87,7 @@ struct clients *open_books(client_session *session)
 
     n_ended = 0;
     assert_int_equal(clients_open(session, count_ended, NULL, &clients, &err), 0);
+    clients_renew(clients, give_up_descriptors, NULL);
     return clients;
 }
 

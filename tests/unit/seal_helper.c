@@ -17,7 +17,9 @@ static _Noreturn void live(enum seal_kind kind, int fd, life *act, const void *a
 {
     int kept[] = {fcntl(fd, F_DUPFD, 20), kind == SEAL_KEEPER ? epoll_create1(0) : -1};
 
-    if (seal(kind, kept, kind == SEAL_KEEPER ? 2 : 1) < 0)
+    if (kind != SEAL_KEEPER && seal_starter() < 0)
+        _exit(UNSEALED);
+    if (kind != STARTER && seal(kind, kept, kind == SEAL_KEEPER ? 2 : 1) < 0)
         _exit(UNSEALED);
     act(arg);
     _exit(0);

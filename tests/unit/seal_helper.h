@@ -20,6 +20,9 @@ struct sealed {
     int peer; /* its other end is descriptor 0 of the process; 1 is an epoll of the keeper */
 };
 
+/* In place of a kind: who makes the processes of clients, after seal_starter(). */
+#define STARTER SEAL_KINDS
+
 /* What a sealed process does; it exits with status 0 after it. */
 typedef void life(const void *arg);
 

@@ -1,6 +1,8 @@
 /* server_helper.c - the parent's loop in a process of its own. */
 #include "server_helper.h"
 
+#include "starter_helper.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -59,6 +61,7 @@ static void configure(struct server *server, const struct served *served, const 
         listeners[i] = all[plan->listeners[generation][i]];
         listeners[i].fd = served->listeners[plan->listeners[generation][i]];
     }
+    server_renew(server, give_up_descriptors, NULL);
     if (server_configure(server, listeners, plan->n[generation], &plan->limits, &err) < 0)
         _exit(91);
 }

@@ -37,7 +37,8 @@ static pid_t fork_poster(struct board *board, unsigned slot)
     pid_t pid = fork();
 
     if (pid == 0) {
-        board_record(board, slot)->bytes_in = slot + 1;
+        if (slot < board_high(board)) /* else there may be no memory for it */
+            board_record(board, slot)->bytes_in = slot + 1;
         board_post(board, slot);
         _exit(0);
     }
@@ -57,9 +58,11 @@ static void post_in_child(struct board *board, unsigned slot)
     wait_for(fork_poster(board, slot));
 }
 
-/* Returns the signal that ends a child which, left with `own` alone, writes the record of `slot`.
+/*
+ * Returns the signal that ends a child which writes the record of `slot`, made by a process that
+ * has all hidden, has shown `hidden` and hidden it again, and shows `own`.
  */
-static int signal_of_writer(struct board *board, unsigned own, unsigned slot)
+static int signal_of_writer(struct board *board, unsigned hidden, unsigned own, unsigned slot)
 {
     pid_t pid = fork();
     int status = -1;
@@ -67,7 +70,8 @@ static int signal_of_writer(struct board *board, unsigned own, unsigned slot)
     if (pid == 0) {
         signal(SIGSEGV, SIG_DFL);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        if (board_keep_only(board, own) < 0)
+        if (board_hide(board) < 0 || board_show(board, hidden, true) < 0 ||
+            board_show(board, hidden, false) < 0 || board_show(board, own, true) < 0)
             _exit(1);
         board_record(board, slot)->bytes_in = 77;
         board_post(board, slot);
@@ -78,7 +82,7 @@ static int signal_of_writer(struct board *board, unsigned own, unsigned slot)
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static void child_keeps_its_own_record_only(void **state)
+static void child_has_its_own_record_only(void **state)
 {
     static const unsigned slots[] = {0, 1, 2, BOARD_SLOTS - 1};
     struct board *board = *state;
@@ -86,7 +90,8 @@ static void child_keeps_its_own_record_only(void **state)
     take_many(board, BOARD_SLOTS);
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++)
-            assert_int_equal(signal_of_writer(board, slots[i], slots[j]), i == j ? 0 : SIGSEGV);
+            assert_int_equal(signal_of_writer(board, slots[j], slots[i], slots[j]),
+                             i == j ? 0 : SIGSEGV);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(board_record(board, slots[i])->bytes_in, 77);
 }
@@ -252,6 +257,36 @@ static void double_post_is_one_post(void **state)
     assert_int_equal(board_take(board), 2);
 }
 
+/* Returns how many slots there are, up to 255, where files may have no more than 2 MiB. */
+static int slots_within_limit(void)
+{
+    struct board *board;
+    struct err err;
+    int n = 0;
+
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){2 << 20, 2 << 20}) < 0 ||
+        board_open(&board, &err) < 0)
+        return 0;
+    while (n < 255 && board_take(board) != BOARD_NONE)
+        n++;
+    return n;
+}
+
+/* It is a file that grows, for those who limit files. */
+static void board_lives_with_a_limit(void **state)
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    (void)state;
+    if (pid == 0)
+        _exit(slots_within_limit());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_true(WEXITSTATUS(status) >= 192);
+}
+
 static void no_board_can_be_closed(void **state)
 {
     (void)state;
@@ -273,10 +308,11 @@ int main(void)
         BOARD_TEST(post_stays_until_release),
         BOARD_TEST(stray_post_is_withdrawn),
         BOARD_TEST(post_above_the_high_mark_is_not_seen),
-        BOARD_TEST(child_keeps_its_own_record_only),
+        BOARD_TEST(child_has_its_own_record_only),
         BOARD_TEST(high_mark_never_falls),
         BOARD_TEST(double_post_is_one_post),
         cmocka_unit_test(no_board_can_be_closed),
+        cmocka_unit_test(board_lives_with_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

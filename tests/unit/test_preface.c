@@ -41,10 +41,10 @@ static struct addr at(uint32_t number)
 static struct read read_from(struct pair *pair, const struct preface_params *params,
                              const struct addr *peer, uint64_t usec)
 {
-    struct preface preface;
-    enum end end = preface_read(&pair->stream, params, peer, deadline_in(usec), &preface);
+    struct proxy_header header;
+    enum end end = preface_read(&pair->stream, params, peer, deadline_in(usec), &header);
 
-    return (struct read){end, preface.header.source};
+    return (struct read){end, header.source};
 }
 
 static struct read read_trusted(struct pair *pair, const struct preface_params *params)

@@ -34,6 +34,9 @@ static void seal_needs_its_preparation(void **state)
         assert_int_equal(seal(kind, kept, 1), -1);
         assert_int_equal(errno, EINVAL);
     }
+    errno = 0;
+    assert_int_equal(seal_starter(), -1);
+    assert_int_equal(errno, EINVAL);
     assert_true(fcntl(STDOUT_FILENO, F_GETFD) >= 0); /* nothing has come of it */
 }
 
@@ -87,7 +90,7 @@ static void seal_without_landlock(void)
     lack(SCMP_SYS(landlock_restrict_self), ENOSYS);
     if (seal_prepare(&err) < 0)
         _exit(83);
-    if (seal(SEAL_CLIENT, kept, 1) < 0)
+    if (seal_starter() < 0 || seal(SEAL_CLIENT, kept, 1) < 0)
         _exit(84);
     syscall(SYS_openat, AT_FDCWD, NULL, O_RDONLY);
 }

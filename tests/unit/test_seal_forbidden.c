@@ -4,16 +4,18 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const kind_names[SEAL_KINDS] = {
-    [SEAL_CLIENT] = "client", [SEAL_KEEPER] = "keeper"};
+static const char *const kind_names[] = {
+    [SEAL_CLIENT] = "client", [SEAL_KEEPER] = "keeper", [STARTER] = "starter"};
 
 #define FORBIDDEN_TO(kinds_, call, ...)                                                            \
     {                                                                                              \
@@ -21,7 +23,8 @@ static const char *const kind_names[SEAL_KINDS] = {
     }
 #define CLIENT (1u << SEAL_CLIENT)
 #define KEEPER (1u << SEAL_KEEPER)
-#define FORBIDDEN(call, ...) FORBIDDEN_TO(CLIENT | KEEPER, call, __VA_ARGS__)
+#define MAKER (1u << STARTER)
+#define FORBIDDEN(call, ...) FORBIDDEN_TO(CLIENT | KEEPER | MAKER, call, __VA_ARGS__)
 
 /* Calls that do no harm where they are allowed after all: to fail at that is up to the test. */
 static const struct forbidden {
@@ -41,8 +44,8 @@ static const struct forbidden {
     FORBIDDEN(openat2, AT_FDCWD),
     FORBIDDEN(creat, 0),
     FORBIDDEN(stat, 0),
-    FORBIDDEN(newfstatat, AT_FDCWD),
-    FORBIDDEN(fstat, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, newfstatat, AT_FDCWD),
+    FORBIDDEN_TO(CLIENT | KEEPER, fstat, 0),
     FORBIDDEN(readlink, 0),
     FORBIDDEN(unlink, 0),
     FORBIDDEN(rename, 0),
@@ -54,7 +57,7 @@ static const struct forbidden {
     FORBIDDEN(pipe2, 0),
     FORBIDDEN(socket, AF_UNIX, SOCK_STREAM, 0),
     FORBIDDEN(socket, AF_INET, SOCK_STREAM, 0),
-    FORBIDDEN(socketpair, AF_UNIX, SOCK_STREAM, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, socketpair, AF_UNIX, SOCK_STREAM, 0),
     FORBIDDEN(connect, 0),
     FORBIDDEN(bind, 0),
     FORBIDDEN(listen, 0, 1),
@@ -63,7 +66,7 @@ static const struct forbidden {
     FORBIDDEN(getsockopt, 0),
     FORBIDDEN(getpeername, 0),
     FORBIDDEN(sendto, 0, 0, 0, MSG_NOSIGNAL, 1 /* an address */, 16),
-    FORBIDDEN(sendmsg, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, sendmsg, 0),
     FORBIDDEN(sendmmsg, 0),
     FORBIDDEN(setsockopt, 0, SOL_SOCKET, SO_KEEPALIVE),
     FORBIDDEN(setsockopt, 0, IPPROTO_TCP, SO_LINGER),
@@ -71,8 +74,8 @@ static const struct forbidden {
     FORBIDDEN(ioctl, 0, FIONBIO),
     FORBIDDEN(fcntl, 0, F_GETFD),
     FORBIDDEN(dup, 0),
-    FORBIDDEN(dup2, 0, 0),
-    FORBIDDEN(dup3, 0, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, dup2, 0, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, dup3, 0, 0),
     FORBIDDEN(ptrace, -1),
     FORBIDDEN(process_vm_readv, -1),
     FORBIDDEN(process_vm_writev, -1),
@@ -91,7 +94,7 @@ static const struct forbidden {
     FORBIDDEN(setgroups, -1),
     FORBIDDEN(capset, 0),
     FORBIDDEN(prctl, 0),
-    FORBIDDEN(prlimit64, 0),
+    FORBIDDEN_TO(CLIENT | KEEPER, prlimit64, 0),
     FORBIDDEN(seccomp, -1),
     FORBIDDEN(setns, -1),
     FORBIDDEN(unshare, 0),
@@ -109,6 +112,12 @@ static const struct forbidden {
     FORBIDDEN(setitimer, -1),
     FORBIDDEN(splice, -1, 0, -1),
     FORBIDDEN(vmsplice, -1),
+    FORBIDDEN_TO(CLIENT | KEEPER, clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD),
+    FORBIDDEN_TO(CLIENT | KEEPER, close_range, 1000, 1000),
+    FORBIDDEN_TO(CLIENT | KEEPER, prctl, PR_SET_NAME),
+    FORBIDDEN_TO(CLIENT | KEEPER, prctl, PR_SET_SECCOMP),
+    FORBIDDEN_TO(MAKER, prctl, PR_SET_DUMPABLE, 1),
+    FORBIDDEN_TO(MAKER, prlimit64, 1),
     FORBIDDEN_TO(CLIENT, recvmsg, -1),
     FORBIDDEN_TO(CLIENT, recvmmsg, -1),
     FORBIDDEN_TO(CLIENT, epoll_create1, 0),
@@ -147,7 +156,7 @@ static void needed_call_does_not(void **state)
     const struct forbidden getpid_call = {.name = "getpid", .number = SYS_getpid};
 
     (void)state;
-    for (enum seal_kind kind = 0; kind < SEAL_KINDS; kind++) {
+    for (enum seal_kind kind = 0; kind <= STARTER; kind++) {
         struct sealed sealed = start(kind, call_it, &getpid_call);
 
         assert_int_equal(end_of(&sealed), 0);
@@ -158,7 +167,7 @@ static void other_calls_end_it(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++)
-        for (enum seal_kind kind = 0; kind < SEAL_KINDS; kind++)
+        for (enum seal_kind kind = 0; kind <= STARTER; kind++)
             if (forbidden[i].kinds & 1u << kind)
                 assert_forbidden(kind, &forbidden[i]);
 }

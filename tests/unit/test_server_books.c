@@ -3,6 +3,7 @@
  * that is handed over, and totals that add up. Each test is the server, in a process of its own.
  */
 #include "server_helper.h"
+#include "starter_helper.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -69,6 +70,7 @@ static struct server *opened(void)
     struct err err;
 
     CHECK(server_open(echo, &server, &err) == 0);
+    server_renew(server, give_up_descriptors, NULL);
     return server;
 }
 

@@ -66,12 +66,14 @@ static void client_waits_for_a_process(void **state)
     int early = served_client(&served, 0), late;
 
     (void)state;
+    signal_server(&served, SIGHUP); /* who makes the processes has its limit from the start */
+    assert_event(&served, 'R');
     signal_server(&served, NO_PROCESSES);
-    late = connect_to(&served, 0);
+    late = connect_to(&served, 1);
     assert_waits(&served, late);
     assert_echoes(early);
     signal_server(&served, PLENTY);
-    assert_receives(late, '1');
+    assert_receives(late, '2');
     assert_echoes(late);
     assert_records(&served, "cannot make a process for a client: Resource temporarily", 1);
     close(early);
