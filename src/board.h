@@ -45,11 +45,13 @@ struct record *board_record(const struct board *board, unsigned slot);
  */
 int board_hide(const struct board *board);
 
-/*
- * There as well: have this record in the children to come, or no longer. Takes the descriptor
- * board_fd(), the board's. Returns 0, or -1 with errno.
- */
+/* The descriptor that board_show() needs; the board's. */
 int board_fd(const struct board *board);
+
+/*
+ * In that process: have this record in the children to come, or no longer. Returns 0, or -1 with
+ * errno.
+ */
 int board_show(const struct board *board, unsigned slot, bool show);
 
 /* Child: say that the record is complete. The last act before _exit(2). */

@@ -78,9 +78,9 @@ void clients_close(struct clients *clients)
 
 /* ---- in the processes that are made ---- */
 
-static bool prepare(const void *arg, int line)
+static bool prepare_starter(void *arg, int line)
 {
-    struct clients *clients = (struct clients *)arg; /* this process's own */
+    struct clients *clients = arg;
     const int kept[] = {line, board_fd(clients->board)};
 
     if (board_hide(clients->board) < 0 ||
@@ -107,7 +107,7 @@ static _Noreturn void run(const struct clients *clients, const struct request *r
 }
 
 /* In the starter. A client's process has its own record, and none of the others. */
-static pid_t make(const void *arg, const void *data, int fd)
+static pid_t make(void *arg, const void *data, int fd)
 {
     const struct clients *clients = arg;
     const struct request *request = data;
@@ -124,10 +124,10 @@ static pid_t make(const void *arg, const void *data, int fd)
 
 /* ---- in their parent ---- */
 
-void clients_renew(struct clients *clients, client_prepare *prepare_, const void *arg)
+void clients_renew(struct clients *clients, client_prepare *prepare, const void *arg)
 {
     starter_stop(&clients->starter);
-    clients->prepare = prepare_;
+    clients->prepare = prepare;
     clients->prepare_arg = arg;
 }
 
@@ -148,15 +148,14 @@ static void replace_starter(struct clients *clients)
 }
 
 /* Without a starter, who would make this process and no other. */
-static int make_only(const struct clients *clients, const struct request *request, int fd,
-                     pid_t *ret_pid)
+static int make_only(struct clients *clients, const struct request *request, int fd, pid_t *ret_pid)
 {
     *ret_pid = fork();
     if (*ret_pid < 0)
         return errno;
     if (*ret_pid > 0)
         return 0;
-    prepare(clients, fd);
+    prepare_starter(clients, fd);
     if (board_show(clients->board, request->slot, true) < 0)
         _exit(EX_OSERR);
     run(clients, request, fd);
@@ -166,7 +165,7 @@ static int make_only(const struct clients *clients, const struct request *reques
 static int request_process(struct clients *clients, const struct request *request, int fd,
                            pid_t *ret_pid)
 {
-    const struct starter_work work = {prepare, make, clients, sizeof(*request)};
+    const struct starter_work work = {prepare_starter, make, clients, sizeof(*request)};
     int error = EPIPE;
 
     if (clients->only)

@@ -61,7 +61,10 @@ unsigned long long clients_echoed(const struct clients *clients);
 /* End the clients whose processes have posted their slots: constant time for each. */
 void clients_reap_posted(struct clients *clients);
 
-/* End the client of a process that died without posting, as SIGCHLD tells its pid. */
+/*
+ * A process has died without posting, or has been stopped, as SIGCHLD tells its pid: end its
+ * client. If it was the process that makes those of clients, another one will take its place.
+ */
 void clients_reap_pid(struct clients *clients, pid_t pid);
 
 /*

@@ -2,6 +2,7 @@
 #include "keeper_private.h"
 
 #include "deadline.h"
+#include "rights.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -261,27 +262,6 @@ void keeper_retire(struct keeper *keeper)
 
 static int line = -1; /* one process serves one client */
 
-/* Hand one end of a line over (unix(7), SCM_RIGHTS). Returns 0, or -1 with errno. */
-static int hand_over(int control, int fd)
-{
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } rights = {.buffer = {0}};
-    struct iovec byte = {.iov_base = (char[]){0}, .iov_len = 1};
-    const struct msghdr message = {.msg_iov = &byte,
-                                   .msg_iovlen = 1,
-                                   .msg_control = rights.buffer,
-                                   .msg_controllen = sizeof(rights.buffer)};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(fd));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    return sendmsg(control, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
-
 int keeper_connect(const struct keeper *keeper, uint64_t timeout_usec)
 {
     int ends[2], result;
@@ -290,7 +270,7 @@ int keeper_connect(const struct keeper *keeper, uint64_t timeout_usec)
         return -1;
     set_timeout(ends[0], SO_RCVTIMEO, timeout_usec);
     set_timeout(ends[0], SO_SNDTIMEO, timeout_usec);
-    result = hand_over(keeper->control, ends[1]);
+    result = rights_send(keeper->control, "", 1, ends[1]);
     close(ends[1]);
     if (result == 0)
         return ends[0];

@@ -2,6 +2,7 @@
 #include "keeper_private.h"
 
 #include "ossl.h"
+#include "rights.h"
 #include "seal.h"
 #include "user.h"
 
@@ -123,24 +124,12 @@ static void watch(int fd)
 /* Returns false once nobody is left who could hand a line over. */
 static bool take_line(void)
 {
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } rights;
     char byte;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = rights.buffer,
-                             .msg_controllen = sizeof(rights.buffer)};
-    ssize_t n = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     int fd;
+    ssize_t n = rights_receive(CONTROL, &byte, 1, MSG_DONTWAIT, &fd);
 
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(fd))) {
-        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    if (fd >= 0)
         watch(fd);
-    }
     return n != 0;
 }
 

@@ -2,6 +2,7 @@
 #include "starter.h"
 
 #include "memory.h"
+#include "rights.h"
 
 #include <alloca.h>
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #if __has_include(<sys/rseq.h>)
@@ -29,40 +29,20 @@
 #define END_MSEC 1000
 #define ENDED (-1)
 
-/* A descriptor beside the data; unix(7), SCM_RIGHTS. */
-union rights {
-    char buffer[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-};
-
-static struct msghdr message_of(struct iovec *data, union rights *rights)
-{
-    return (struct msghdr){.msg_iov = data,
-                           .msg_iovlen = 1,
-                           .msg_control = rights->buffer,
-                           .msg_controllen = sizeof(rights->buffer)};
-}
-
 /* ---- in the starter ---- */
 
 /* Returns whether a request has come, with its descriptor, before the parent's end is closed. */
 static bool receive(int line, void *request, size_t size, int *ret_fd)
 {
-    union rights rights;
-    struct iovec data = {.iov_base = request, .iov_len = size};
-    struct msghdr message = message_of(&data, &rights);
-    const struct cmsghdr *header;
     ssize_t n;
 
     do
-        n = recvmsg(line, &message, MSG_CMSG_CLOEXEC);
+        n = rights_receive(line, request, size, 0, ret_fd);
     while (n < 0 && errno == EINTR);
     if (n == 0)
         return false;
-    header = n == (ssize_t)size ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS)
+    if (n != (ssize_t)size || *ret_fd < 0)
         _exit(EX_OSERR);
-    memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
     return true;
 }
 
@@ -176,20 +156,6 @@ int starter_start(struct starter *starter, const struct starter_work *work)
     return error;
 }
 
-static ssize_t ask(int line, const void *request, size_t size, int fd)
-{
-    union rights rights = {.buffer = {0}};
-    struct iovec data = {.iov_base = (void *)request, .iov_len = size};
-    const struct msghdr message = message_of(&data, &rights);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(fd));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    return sendmsg(line, &message, MSG_NOSIGNAL);
-}
-
 /* Returns 0 or an errno, of the line or of the starter. */
 static int hear(int line)
 {
@@ -222,7 +188,7 @@ int starter_make(struct starter *starter, const void *request, size_t size, int 
     int error;
 
     *starter->made = 0;
-    error = ask(starter->line, request, size, fd) < 0 ? errno : hear(starter->line);
+    error = rights_send(starter->line, request, size, fd) < 0 ? errno : hear(starter->line);
     if (error == EPIPE || error == ETIMEDOUT)
         end(starter);
     *ret_pid = *starter->made;

@@ -20,10 +20,10 @@ struct starter_work {
      * `line` and what else they need. Returns whether there can be more than one process: if not,
      * that one is to say why.
      */
-    bool (*prepare)(const void *arg, int line);
+    bool (*prepare)(void *arg, int line);
     /* In the starter: make a process by starter_fork(). Returns its pid, or -1 with errno. */
-    pid_t (*make)(const void *arg, const void *request, int fd);
-    const void *arg;
+    pid_t (*make)(void *arg, const void *request, int fd);
+    void *arg;
     size_t size; /* of each request, in bytes: at most STARTER_REQUEST_MAX */
 };
 
@@ -33,8 +33,7 @@ struct starter_work {
 struct starter {
     pid_t pid; /* 0: there is none; -1: it has ended, and is to be stopped */
     int line;
-    volatile pid_t
-        *made; /* by the last request; shared with the starter, and with no process of it */
+    volatile pid_t *made; /* by the last request; no process that it makes has this page */
 };
 
 /*
@@ -57,8 +56,9 @@ int starter_make(struct starter *starter, const void *request, size_t size, int 
  */
 pid_t starter_fork(void);
 
-/* Kill the starter, if there is one, and reap it, and give back what it took. What it has made
- * stays. */
+/*
+ * Kill the starter, if there is one, reap it, and give back what it took. What it has made stays.
+ */
 void starter_stop(struct starter *starter);
 
 #endif

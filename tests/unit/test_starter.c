@@ -24,20 +24,20 @@ struct request {
 
 /* ---- work ---- */
 
-static bool ready(const void *arg, int line)
+static bool ready(void *arg, int line)
 {
     (void)arg, (void)line;
     return true;
 }
 
-static bool never_ready(const void *arg, int line)
+static bool never_ready(void *arg, int line)
 {
     (void)arg, (void)line;
     return false;
 }
 
 /* The process writes the request's text to its descriptor, and ends with the request's status. */
-static pid_t write_text(const void *arg, const void *data, int fd)
+static pid_t write_text(void *arg, const void *data, int fd)
 {
     const struct request *request = data;
     pid_t pid = starter_fork();
@@ -48,41 +48,44 @@ static pid_t write_text(const void *arg, const void *data, int fd)
     return pid;
 }
 
-static pid_t fail_to_make(const void *arg, const void *data, int fd)
+static pid_t fail_to_make(void *arg, const void *data, int fd)
 {
     (void)arg, (void)data, (void)fd;
     errno = EUCLEAN;
     return -1;
 }
 
-static pid_t die(const void *arg, const void *data, int fd)
+static pid_t end_by(int signal)
 {
-    (void)arg, (void)data, (void)fd;
-    kill(getpid(), SIGKILL);
+    kill(getpid(), signal);
     return -1;
 }
 
-static pid_t die_after(const void *arg, const void *data, int fd)
-{
-    write_text(arg, data, fd);
-    return die(arg, data, fd);
-}
-
-static pid_t hang(const void *arg, const void *data, int fd)
+static pid_t die(void *arg, const void *data, int fd)
 {
     (void)arg, (void)data, (void)fd;
-    kill(getpid(), SIGSTOP);
-    return -1;
+    return end_by(SIGKILL);
 }
 
-static pid_t hang_after(const void *arg, const void *data, int fd)
+static pid_t hang(void *arg, const void *data, int fd)
+{
+    (void)arg, (void)data, (void)fd;
+    return end_by(SIGSTOP);
+}
+
+static pid_t die_after(void *arg, const void *data, int fd)
 {
     write_text(arg, data, fd);
-    return hang(arg, data, fd);
+    return end_by(SIGKILL);
 }
 
-static struct starter start(bool (*prepare)(const void *, int),
-                            pid_t (*make)(const void *, const void *, int))
+static pid_t hang_after(void *arg, const void *data, int fd)
+{
+    write_text(arg, data, fd);
+    return end_by(SIGSTOP);
+}
+
+static struct starter start(bool (*prepare)(void *, int), pid_t (*make)(void *, const void *, int))
 {
     const struct starter_work work = {prepare, make, NULL, sizeof(struct request)};
     struct starter starter = {.pid = 0};
@@ -209,7 +212,7 @@ static void who_hangs_over_a_request_has_made_nothing(void **state)
     assert_gone(&starter);
 }
 
-static void assert_is_known(pid_t (*work)(const void *, const void *, int))
+static void assert_is_known(pid_t (*work)(void *, const void *, int))
 {
     struct starter starter = start(ready, work);
     pid_t pid;
