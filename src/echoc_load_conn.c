@@ -272,7 +272,6 @@ static void work_ready(struct conn *conn)
     if (is_done(conn)) {
         conn->state = ENDING;
         conn->moved_nsec = now_nsec();
-        work_ending(conn);
         return;
     }
     watch(conn, (unsigned)wants | STREAM_WAIT_READ);
@@ -285,21 +284,22 @@ static bool wants_connection(const struct conn *conn)
     return !worker->stopping && (!worker->echoc->anew || worker->rate == 0 || conn->owed > 0);
 }
 
+/* After its end the next one begins at once; after a failure it waits for the patrol. */
 void load_work(struct conn *conn)
 {
     enum state before;
 
     do {
-        before = conn->state;
         if (conn->state == RESTING && wants_connection(conn))
             begin_dial(conn);
         if (conn->state == DIALING)
             work_dialing(conn);
         if (conn->state == READY)
             work_ready(conn);
-        else if (conn->state == ENDING)
+        before = conn->state;
+        if (before == ENDING)
             work_ending(conn);
-    } while (conn->state == RESTING && before == ENDING && wants_connection(conn));
+    } while (before == ENDING && conn->state == RESTING && wants_connection(conn));
 }
 
 /* ---- what only the time tells ---- */

