@@ -9,6 +9,7 @@ corrupt          the byte is another one
 drop             it is left out
 duplicate        it and the nine before it come twice
 truncate         the bytes before it come, then an end in order
+prompt           the same, with the end in the last one's segment
 leave            the same, but with the rest of the input unread, so that a reset follows
 reset            the same, and a reset in place of an end
 stall            the same, then nothing, not even an end
@@ -28,7 +29,7 @@ import threading
 import time
 
 PIECE = 65536
-EARLY = ("truncate", "leave", "reset", "stall")
+EARLY = ("truncate", "prompt", "leave", "reset", "stall")
 
 
 def faulty(mode, offset, start, data):
@@ -97,6 +98,8 @@ def echo(sock, mode, offset):
     while data := sock.recv(PIECE):
         if mode == "late":
             time.sleep(0.005)
+        if mode == "prompt":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         answer = faulty(mode, offset, taken, data)
         sock.sendall(answer)
         taken += len(data)

@@ -60,7 +60,7 @@ expect_records 0 end=truncated
 
 # ---- bad servers ----
 start_bad corrupt@12345 drop@12345 duplicate@12345 truncate@12345 truncate@12300 reset@12345 \
-    stall@12345 babble extra hang tls-corrupt@12345 tls-truncate@12345 tls-no-close-notify
+    stall@12345 prompt@100 babble extra hang tls-corrupt@12345 tls-truncate@12345 tls-no-close-notify
 in_123='at byte 12345 of the connection, in message 123'
 for tls in '' tls-; do
     expect "${tls}corrupt" finds ${tls}corrupt@12345 wrong "another byte than was sent $in_123"
@@ -81,6 +81,8 @@ expect "no-close-notify" finds tls-no-close-notify end \
     "closed without close_notify at byte 100 of the connection, in message 1" --new
 expect "eight under way, one of them wrong" finds corrupt@12345 wrong \
     "another byte than was sent $in_123" -D 8
+run 0 load --json -d 1 -C 1 -s 100 --new "$(bad prompt@100)"
+expect "an end that comes with the echo: the next begins at once" told 'd["dialed"] >= 50'
 expect "an end while nothing is under way" finds truncate@12300 broken \
     "the server ended at byte 12300 of the connection, in message 123" -r 500
 run 1 load -d 0.3 -C 1 -W 0.3 -s 100 "$(bad corrupt@12345)"
