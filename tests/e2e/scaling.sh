@@ -77,8 +77,10 @@ kill -INT $load
 expect "the load ends in order" wait $load
 expect "no request has failed" json 'd["errors"] == 0 < d["messages"]' load
 expect "all sessions but the first 8 have resumed" json 'd["resumed"] >= d["dialed"] - 8 > 0' load
-for i in 1 2 3; do expect "the session of before resumes" resumes; done
-for log in "${logs[@]}"; do expect_records 1 tls_resumed=1 bytes_in=5; done
+for i in {1..9}; do expect "the session of before resumes" resumes; done
+log="log.*"
+expect_records 9 tls_resumed=1 bytes_in=5
+for log in "${logs[@]}"; do expect "on each of them" has tls_resumed=1 bytes_in=5; done
 for i in 1 2 3; do
     log=${logs[i]} echod_pid=${pids[i]}
     stop_echod
