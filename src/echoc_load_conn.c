@@ -209,6 +209,14 @@ static bool check(struct conn *conn, const unsigned char *data, size_t n)
     return true;
 }
 
+/* Between the messages of a schedule there may be session tickets, or the server's end. */
+static bool may_idle(const struct conn *conn)
+{
+    const struct load_worker *worker = conn->worker;
+
+    return worker->rate > 0 && !worker->echoc->anew && !worker->stopping;
+}
+
 /* Returns the wait, or -1 when the connection is no more. */
 static int receive_some(struct conn *conn)
 {
@@ -216,7 +224,7 @@ static int receive_some(struct conn *conn)
     struct stream *stream = &conn->dialed.stream;
     size_t n;
 
-    while (under_way(conn) > 0) {
+    while (under_way(conn) > 0 || may_idle(conn)) {
         enum stream_status status = stream_read(stream, data, sizeof(data), &n);
 
         if (stream_wants(status) != 0)
@@ -284,7 +292,7 @@ static bool wants_connection(const struct conn *conn)
     return !worker->stopping && (!worker->echoc->anew || worker->rate == 0 || conn->owed > 0);
 }
 
-/* After its end the next one begins at once; after a failure it waits for the patrol. */
+/* After its end the next one begins at once; after a failure before that, the patrol begins it. */
 void load_work(struct conn *conn)
 {
     enum state before;
