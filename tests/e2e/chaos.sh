@@ -96,12 +96,22 @@ crowd() {
     within 10 serves 0 || fail "the crowd has not gone"
 }
 
+# the last reload is over, and a client has come since: before that there is no starter, nor its socket
+rest() {
+    sleep 1
+    "$ECHOC" ping -c 1 "$(url plain)" >visit || fail "a visitor is not served"
+    echo visited >>hurt
+    within 10 serves 0 || fail "a visitor is left over"
+}
+
 start_echod "log = { level = \"debug\"; }; $both"
 : >hurt
 crowd
 under_faults chaos $warm_up 0 || fail "chaos, while warming up"
+rest
 before=$(memory) descriptors=$(descriptors)
 under_faults chaos $((connections - warm_up)) $warm_up || fail "chaos"
+rest
 printf 'ok - every byte came back: %s of %s connections\n' "$(totals back)" "$(totals connected)"
 expect "the parent is the same" kill -0 "$echod_pid"
 expect "it has as many descriptors as before" [ "$(descriptors)" = "$descriptors" ]
