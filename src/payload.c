@@ -12,7 +12,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* So is this, in a fifth of the time, which is that of the load; the key is mixed already. */
+/* So is this, in half the time, which is much of the load's; the key is mixed already. */
 static uint64_t spread(uint64_t x)
 {
     x *= UINT64_C(0x9e3779b97f4a7c15);
