@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define WORD_BITS 64
+#define FREE_SIZE (BOARD_SLOTS * sizeof(unsigned))
 
 /*
  * The parent's own books: the last released slot is the next taken, so that few stay touched. Each
@@ -24,7 +25,7 @@ struct board {
     unsigned room; /* slots that the file has by now: RLIMIT_FSIZE may not let it have all */
     unsigned high;
     unsigned n_free;
-    unsigned free[BOARD_SLOTS];
+    unsigned *free; /* no process but ours has it */
 };
 
 static size_t posted_size(void)
@@ -75,7 +76,8 @@ int board_open(struct board **ret_board, struct err *ret_err)
     board->stride = (sizeof(struct record) + page - 1) / page * page;
     board->fd = memfd_create("board", MFD_CLOEXEC);
     board->posted = memory_shared(posted_size());
-    if (!board->posted || open_records(board) < 0) {
+    board->free = memory_own(FREE_SIZE);
+    if (!board->posted || !board->free || open_records(board) < 0) {
         err_set(ret_err, "cannot map the board: %s", strerror(errno));
         board_close(board);
         return -1;
@@ -89,6 +91,7 @@ void board_close(struct board *board)
     if (!board)
         return;
     memory_free((void *)board->posted, posted_size());
+    memory_free(board->free, FREE_SIZE);
     memory_free(board->records, BOARD_SLOTS * board->stride);
     if (board->fd >= 0)
         close(board->fd);
@@ -130,18 +133,17 @@ int board_fd(const struct board *board)
     return board->fd;
 }
 
-/* Whatever is mapped after this, by malloc(3) for one, must be unmapped before a record is shown.
- */
 int board_hide(const struct board *board)
 {
     return munmap(board->records, BOARD_SLOTS * board->stride);
 }
 
-int board_show(const struct board *board, unsigned slot, bool show)
+struct record *board_show(const struct board *board, unsigned slot)
 {
-    if (show)
-        return map(board, slot, 1);
-    return munmap(board_record(board, slot), board->stride);
+    void *memory = mmap(NULL, board->stride, PROT_READ | PROT_WRITE, MAP_SHARED, board->fd,
+                        (off_t)(slot * board->stride));
+
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 void board_post(struct board *board, unsigned slot)

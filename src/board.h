@@ -36,7 +36,7 @@ void board_release(struct board *board, unsigned slot);
 /* Parent: withdraw the post of a slot that nobody has: some child posted what is not its own. */
 void board_withdraw(struct board *board, unsigned slot);
 
-/* The record of a slot; the child writes it, the parent reads it once the child is dead. */
+/* Parent: the record of a slot; the child writes it, the parent reads it once the child is dead. */
 struct record *board_record(const struct board *board, unsigned slot);
 
 /*
@@ -49,10 +49,10 @@ int board_hide(const struct board *board);
 int board_fd(const struct board *board);
 
 /*
- * In that process: have this record in the children to come, or no longer. Returns 0, or -1 with
- * errno.
+ * Child: map the record of its slot, and no other, for the life of the process. Returns NULL with
+ * errno where there is no memory for it.
  */
-int board_show(const struct board *board, unsigned slot, bool show);
+struct record *board_show(const struct board *board, unsigned slot);
 
 /* Child: say that the record is complete. The last act before _exit(2). */
 void board_post(struct board *board, unsigned slot);

@@ -95,8 +95,10 @@ static bool prepare_starter(void *arg, int line)
  */
 static _Noreturn void run(const struct clients *clients, const struct request *request, int fd)
 {
-    struct record *record = board_record(clients->board, request->slot);
+    struct record *record = board_show(clients->board, request->slot);
 
+    if (!record)
+        _exit(EX_OSERR); /* which its parent sees */
     if (clients->unprepared)
         snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
                  strerror(clients->unprepared));
@@ -106,19 +108,13 @@ static _Noreturn void run(const struct clients *clients, const struct request *r
     _exit(EX_OK);
 }
 
-/* In the starter. A client's process has its own record, and none of the others. */
-static pid_t make(void *arg, const void *data, int fd)
+/* In the starter. */
+static pid_t make(void *arg, const void *request, int fd)
 {
-    const struct clients *clients = arg;
-    const struct request *request = data;
-    pid_t pid;
+    pid_t pid = starter_fork();
 
-    if (board_show(clients->board, request->slot, true) < 0)
-        return -1;
-    pid = starter_fork();
     if (pid == 0)
-        run(clients, request, fd);
-    board_show(clients->board, request->slot, false);
+        run(arg, request, fd);
     return pid;
 }
 
@@ -156,8 +152,6 @@ static int make_only(struct clients *clients, const struct request *request, int
     if (*ret_pid > 0)
         return 0;
     prepare_starter(clients, fd);
-    if (board_show(clients->board, request->slot, true) < 0)
-        _exit(EX_OSERR);
     run(clients, request, fd);
 }
 
