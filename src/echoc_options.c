@@ -31,7 +31,7 @@ enum {
     OPT_VERSION,
 };
 
-#define WAIT_HELP "  -W, --wait SECONDS       how long to wait for an answer (10)\n"
+#define WAIT_HELP "  -W, --wait SECONDS       how long to wait for an answer; 0: for ever (10)\n"
 #define SIZE_HELP "  -s, --size BYTES         content of each message (64)\n"
 #define NEW_HELP                                                                                   \
     "      --new                a connection for each message\n"                                   \
