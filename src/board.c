@@ -33,10 +33,10 @@ static size_t posted_size(void)
     return BOARD_SLOTS / WORD_BITS * sizeof(uint64_t);
 }
 
-/* Map some of the records where they belong. Returns 0, or -1 with errno. */
-static int map(const struct board *board, unsigned slot, unsigned n)
+/* Map some of the records where that of `place` belongs. Returns 0, or -1 with errno. */
+static int map(const struct board *board, unsigned place, unsigned slot, unsigned n)
 {
-    void *memory = mmap(board_record(board, slot), n * board->stride, PROT_READ | PROT_WRITE,
+    void *memory = mmap(board_record(board, place), n * board->stride, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_FIXED, board->fd, (off_t)(slot * board->stride));
 
     return memory == MAP_FAILED ? -1 : 0;
@@ -45,7 +45,7 @@ static int map(const struct board *board, unsigned slot, unsigned n)
 static int grow(struct board *board)
 {
     if (ftruncate(board->fd, (off_t)((board->room + WORD_BITS) * board->stride)) < 0 ||
-        map(board, board->room, WORD_BITS) < 0)
+        map(board, board->room, board->room, WORD_BITS) < 0)
         return -1;
     board->room += WORD_BITS;
     return 0;
@@ -133,17 +133,18 @@ int board_fd(const struct board *board)
     return board->fd;
 }
 
+/* The first of the addresses stays taken, for the record that is shown. */
 int board_hide(const struct board *board)
 {
-    return munmap(board->records, BOARD_SLOTS * board->stride);
+    if (mmap(board->records, board->stride, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return -1;
+    return munmap(board->records + board->stride, (BOARD_SLOTS - 1) * board->stride);
 }
 
 struct record *board_show(const struct board *board, unsigned slot)
 {
-    void *memory = mmap(NULL, board->stride, PROT_READ | PROT_WRITE, MAP_SHARED, board->fd,
-                        (off_t)(slot * board->stride));
-
-    return memory == MAP_FAILED ? NULL : memory;
+    return map(board, 0, slot, 1) < 0 ? NULL : board_record(board, 0);
 }
 
 void board_post(struct board *board, unsigned slot)

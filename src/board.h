@@ -36,7 +36,7 @@ void board_release(struct board *board, unsigned slot);
 /* Parent: withdraw the post of a slot that nobody has: some child posted what is not its own. */
 void board_withdraw(struct board *board, unsigned slot);
 
-/* Parent: the record of a slot; the child writes it, the parent reads it once the child is dead. */
+/* Parent: the record of a slot; the child writes it, and is dead when the parent reads it. */
 struct record *board_record(const struct board *board, unsigned slot);
 
 /*
@@ -49,8 +49,8 @@ int board_hide(const struct board *board);
 int board_fd(const struct board *board);
 
 /*
- * Child: map the record of its slot, and no other, for the life of the process. Returns NULL with
- * errno where there is no memory for it.
+ * In that process: have this record, and no other, in the children to come, in place of the one
+ * shown before. Returns where it is, or NULL with errno.
  */
 struct record *board_show(const struct board *board, unsigned slot);
 

@@ -93,12 +93,9 @@ static bool prepare_starter(void *arg, int line)
  * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
  * group stops the parent, which lets its clients finish. SIGKILL ends a child.
  */
-static _Noreturn void run(const struct clients *clients, const struct request *request, int fd)
+static _Noreturn void run(const struct clients *clients, const struct request *request,
+                          struct record *record, int fd)
 {
-    struct record *record = board_show(clients->board, request->slot);
-
-    if (!record)
-        _exit(EX_OSERR); /* which its parent sees */
     if (clients->unprepared)
         snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
                  strerror(clients->unprepared));
@@ -108,13 +105,16 @@ static _Noreturn void run(const struct clients *clients, const struct request *r
     _exit(EX_OK);
 }
 
-/* In the starter. */
-static pid_t make(void *arg, const void *request, int fd)
+/* In the starter. A client's process has its own record, and none of the others. */
+static pid_t make(void *arg, const void *data, int fd)
 {
-    pid_t pid = starter_fork();
+    const struct clients *clients = arg;
+    const struct request *request = data;
+    struct record *record = board_show(clients->board, request->slot);
+    pid_t pid = record ? starter_fork() : -1;
 
     if (pid == 0)
-        run(arg, request, fd);
+        run(clients, request, record, fd);
     return pid;
 }
 
@@ -146,13 +146,18 @@ static void replace_starter(struct clients *clients)
 /* Without a starter, who would make this process and no other. */
 static int make_only(struct clients *clients, const struct request *request, int fd, pid_t *ret_pid)
 {
+    struct record *record;
+
     *ret_pid = fork();
     if (*ret_pid < 0)
         return errno;
     if (*ret_pid > 0)
         return 0;
     prepare_starter(clients, fd);
-    run(clients, request, fd);
+    record = board_show(clients->board, request->slot);
+    if (!record)
+        _exit(EX_OSERR);
+    run(clients, request, record, fd);
 }
 
 /* A starter that has died is no reason to let a client wait; one that does not answer is. */

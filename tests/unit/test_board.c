@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ static void post_in_child(struct board *board, unsigned slot)
     wait_for(fork_poster(board, slot));
 }
 
-/* A child, made by a process that has hidden all, is shown `own` and tries to write `other` too. */
+/* A child of one that has hidden all, has shown `other` and then `own`, tries to write both. */
 static void write_in_child(struct board *board, unsigned own, unsigned other)
 {
     pid_t pid = fork();
@@ -69,11 +70,12 @@ static void write_in_child(struct board *board, unsigned own, unsigned other)
 
         signal(SIGSEGV, SIG_DFL);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        if (board_hide(board) < 0 || !(record = board_show(board, own)))
+        if (board_hide(board) < 0 || !board_show(board, other) ||
+            !(record = board_show(board, own)))
             _exit(1);
         record->bytes_in = 77;
         board_post(board, own);
-        board_record(board, other)->bytes_in = 78;
+        board_record(board, other)->bytes_out = 78; /* ends it, or hits its own */
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -90,10 +92,12 @@ static void child_has_its_own_record_only(void **state)
         for (size_t j = 0; j < 4; j++) {
             if (i == j)
                 continue;
-            board_record(board, slots[i])->bytes_in = board_record(board, slots[j])->bytes_in = 5;
+            memset(board_record(board, slots[i]), 0, sizeof(struct record));
+            memset(board_record(board, slots[j]), 0, sizeof(struct record));
             write_in_child(board, slots[i], slots[j]);
             assert_int_equal(board_record(board, slots[i])->bytes_in, 77);
-            assert_int_equal(board_record(board, slots[j])->bytes_in, 5);
+            assert_int_equal(board_record(board, slots[j])->bytes_in, 0);
+            assert_int_equal(board_record(board, slots[j])->bytes_out, 0);
         }
 }
 
