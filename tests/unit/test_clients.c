@@ -1,5 +1,6 @@
 /* test_clients.c - the parent's books: every client has one record, and they add up. */
 #include "clients_helper.h"
+#include "starter_helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -154,6 +155,32 @@ static void no_process_leaves_the_client_waiting(void **state)
     clients_close(clients);
 }
 
+/* Of the starter: it cannot map a record any more. */
+static int lose_records(const void *arg, const int *kept, size_t n)
+{
+    (void)arg, (void)n;
+    return close(kept[1]);
+}
+
+static void client_waits_for_a_record(void **state)
+{
+    struct clients *clients = open_books(closed_session);
+    const struct client client = a_client();
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    clients_renew(clients, lose_records, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(clients_start(clients, &client, NULL, fds[0]), 0);
+    assert_int_equal(clients_count(clients), 0);
+    clients_renew(clients, give_up_descriptors, NULL);
+    assert_int_equal(clients_start(clients, &client, NULL, fds[0]), 0);
+    assert_int_equal(close(fds[1]), 0);
+    assert_one_record(log_of(sweep_all, clients), "end=closed ");
+    clients_close(clients);
+}
+
 /* ---- the books add up ---- */
 
 #define MANY 24
@@ -211,6 +238,7 @@ int main(void)
         cmocka_unit_test(cut_clients_are_drained),
         cmocka_unit_test(cut_comes_too_late_for_the_dead),
         cmocka_unit_test(no_process_leaves_the_client_waiting),
+        cmocka_unit_test(client_waits_for_a_record),
         cmocka_unit_test(books_add_up),
         cmocka_unit_test(pid_of_a_stranger_ends_nobody),
         cmocka_unit_test(no_books_can_be_closed),
