@@ -5,14 +5,17 @@
  *                               how many a second and the CPU time of each
  * limits inline PORT            one process that serves one client after the other
  * limits epoll PORT             one process for all clients
- * limits tls PORT CERT KEY      as inline, with the same TLS library that echod has
+ * limits-tls tls PORT CERT KEY  as inline, with the same TLS library that echod has: a program of
+ *                               its own, since all that a process has mapped is copied by fork(2)
  *
  * None of them is fit for anything else: no limit, no deadline, no record.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#ifdef WITH_TLS
 #include <openssl/ssl.h>
+#endif
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -142,6 +145,7 @@ static void run_epoll(int listening)
     }
 }
 
+#ifdef WITH_TLS
 static void run_tls(int listening, const char *certificate, const char *key)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -163,6 +167,7 @@ static void run_tls(int listening, const char *certificate, const char *key)
         close(fd);
     }
 }
+#endif
 
 int main(int argc, char **argv)
 {
@@ -175,8 +180,10 @@ int main(int argc, char **argv)
         run_inline(listen_on(argv[2]));
     else if (strcmp(mode, "epoll") == 0)
         run_epoll(listen_on(argv[2]));
+#ifdef WITH_TLS
     else if (strcmp(mode, "tls") == 0 && argc == 5)
         run_tls(listen_on(argv[2]), argv[3], argv[4]);
+#endif
     else
         return fprintf(stderr, "limits: see its first lines\n"), 2;
     return 0;
