@@ -25,7 +25,7 @@ struct board {
     unsigned room; /* slots that the file has by now: RLIMIT_FSIZE may not let it have all */
     unsigned high;
     unsigned n_free;
-    unsigned *free; /* no process but ours has it */
+    unsigned *free; /* no other process has what is in it */
 };
 
 static size_t posted_size(void)
