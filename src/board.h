@@ -49,8 +49,8 @@ int board_hide(const struct board *board);
 int board_fd(const struct board *board);
 
 /*
- * In that process: have this record, and no other, in the children to come, in place of the one
- * shown before. Returns where it is, or NULL with errno.
+ * In that process, after board_hide(): have this record, and no other, in the children to come, in
+ * place of the one shown before. Returns where it is, there and in them, or NULL with errno.
  */
 struct record *board_show(const struct board *board, unsigned slot);
 
