@@ -36,7 +36,7 @@ is_whole() { # whenever it is looked at
 }
 
 start_echod "$(settings $file)"
-expect "it is there before any client" is 0 "$(of echod_clients plain)"
+expect "it is there before any client" settles 0 "$(of echod_clients plain)"
 expect "with every listener and end" is 0 "$(of echod_connections_total tls 'end="tls_error"')"
 expect "others can read it" [ "$(stat -c %a $file)" = 644 ]
 expect "promtool: clean" is_clean
