@@ -99,7 +99,7 @@ expect "reload: it is told" settles 0 echod_last_reload_successful
 expect "reload: to another file" reload "echod.conf: reloaded" metrics/other.prom
 expect "reload: the old one is gone" within 10 [ ! -e $file ]
 file=metrics/other.prom
-expect "reload: the counts are the same" is 3 "$(of echod_clients plain)"
+expect "reload: the counts are the same" settles 3 "$(of echod_clients plain)"
 expect "reload: this one was well" is 1 echod_last_reload_successful
 expect "promtool: clean with another reload" is_clean
 expect "certificate: when it expires" is "$(date -d "$(openssl x509 -in "$PKI/server.crt" -noout -enddate |
