@@ -75,7 +75,7 @@ d["connect"]["count"] == 1 and d["echo"]["count"] == 2'
 # ---- until it is interrupted ----
 for signal in INT TERM; do
     : >out # the lines of the one before are not its
-    "$ECHOC" ping -i 5 "$plain" >out 2>err & # between two messages: one under way would be lost
+    "$ECHOC" ping -i 60 "$plain" >out 2>err & # between two messages: one under way would be lost
     within 20 says ' seq=1 ' || fail "no answer"
     kill -$signal $!
     expect_exit 0 $!
@@ -91,6 +91,7 @@ run 1 ping --json -c 2 -i 0.05 "tcp://127.0.0.1:$port"
 expect "--json of a loss" json 'd["received"] == 0 and d["loss_percent"] == 100 and
 d["echo"] is None and d["connect"] is None and "refused" in d["error"]'
 
+unread() { ss -Htn state established "sport = :${plain##*:}" | grep -q '^64 '; }
 kill -STOP "$echod_pid"
 run 1 ping -c 3 -i 0.05 -W 0.3 "$plain"
 expect "a stopped server: its lines" lines 3 '^seq=[123] echo: timed out after 0 of 64 bytes$'
@@ -100,9 +101,10 @@ run 1 ping -c 2 -i 0.05 -W 0.3 --timeout 0.3 "${ca[@]}" "$tls"
 expect "a stopped server, TLS" lines 2 '^seq=[12] .*: TLS: Connection timed out$'
 expect "a stopped server, TLS: all is lost" summary 2 0 100
 "$ECHOC" ping -W 60 "$plain" >out 2>err &
-sleep 0.5
+within 20 unread || fail "no message sent"
 kill -INT $!
 expect "SIGINT does not wait for the answer" within 10 gone $!
+expect_exit 1 $! # the message is lost
 expect "and prints the summary" summary 1 0 100 connect
 kill -CONT "$echod_pid"
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 SECONDS = 400
 MARK = "printf '\\n=== block {} ===\\n'\n"
@@ -59,6 +60,9 @@ def run(found):
             text = file.read()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGTERM)  # what is left in the background
+            for _ in range(100):  # the next document wants its ports
+                os.killpg(shell.pid, 0)
+                time.sleep(0.1)
     printed = re.split(r"\n=== block \d+ ===\n", text)[1:]
     if status != 0 or len(printed) != len(found) + 1:
         print(text)

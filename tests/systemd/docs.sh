@@ -14,7 +14,7 @@ unset BUILD CC CFLAGS MAKEFLAGS MAKELEVEL MFLAGS
 export TESTS=tests/unit/test_hist runs=1 PATH=$PWD/build:$PATH # not all of them: scripts/test is what runs this
 
 for document in README.md doc/*.md; do
-    /tmp/docs.py "$document" >/tmp/out 2>&1 || { cat /tmp/out; fail "$document"; }
+    /tmp/docs.py "$document" >/tmp/out 2>&1 || fail "$document: $(cat /tmp/out)"
     ok "$document, $(tail -n 1 /tmp/out)"
 done
 echo "$n checks"

@@ -13,10 +13,10 @@ export unit=echod.service # the one that is tried
 
 # ---- the verdict ----
 
-fail() {
-    echo "FAILED: $*"
+fail() { # WORDS: last, since only the end of what a test prints is shown
     systemctl status --no-pager "$unit" echod.socket
     journalctl --no-pager -n 40 -o short-monotonic
+    echo "FAILED: $*"
     exit 1
 }
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
