@@ -171,8 +171,11 @@ static void run(struct ping *ping)
     deadline_t next = now_usec();
 
     while (!echoc_interrupted && !ping->refused) {
-        if (ping_once(ping) < 0 && !echoc_interrupted)
+        if (ping_once(ping) < 0) {
+            if (echoc_interrupted) /* which looks like a deadline to who waits */
+                err_set(&ping->err, "interrupted");
             show_loss(ping);
+        }
         if (echoc->count > 0 && ping->sent >= (unsigned long)echoc->count)
             break;
         next += echoc->interval_usec;

@@ -105,7 +105,13 @@ within 20 unread || fail "no message sent"
 kill -INT $!
 expect "SIGINT does not wait for the answer" within 10 gone $!
 expect_exit 1 $! # the message is lost
+expect "and says why that one is lost" says '^seq=1 interrupted$'
 expect "and prints the summary" summary 1 0 100 connect
+"$ECHOC" ping --json -W 60 "$plain" >out 2>err &
+within 20 unread || fail "no message sent"
+kill -INT $!
+expect_exit 1 $!
+expect "--json of that" json 'd["received"] == 0 and d["error"] == "interrupted"'
 kill -CONT "$echod_pid"
 
 start_bad corrupt@100 stall@100 late
