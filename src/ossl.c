@@ -6,16 +6,22 @@
 #include <stdbool.h>
 #include <string.h>
 
+static bool is_of_tls(unsigned long code)
+{
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && !ERR_COMMON_ERROR(code);
+}
+
 /*
  * The entry of the error queue that says most, 0 where it is empty; empties the queue. That is the
- * oldest, which is nearest to the cause, unless the TLS layer itself has a reason of its own.
+ * oldest, which is nearest to the cause, unless the TLS layer itself has a reason of its own; then
+ * the oldest of those: from OpenSSL 3.2 on a general one ("record layer failure") follows it.
  */
 static unsigned long telling_error(void)
 {
     unsigned long code, telling = 0;
 
     while ((code = ERR_get_error()) != 0)
-        if (telling == 0 || (ERR_GET_LIB(code) == ERR_LIB_SSL && !ERR_COMMON_ERROR(code)))
+        if (telling == 0 || (is_of_tls(code) && !is_of_tls(telling)))
             telling = code;
     return telling;
 }

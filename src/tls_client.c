@@ -143,7 +143,8 @@ static bool set_name(SSL *ssl, const char *name)
 
     if (inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
-    return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+    return SSL_set_tlsext_host_name(ssl, name) == 1 &&
+           X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), name, 0) == 1;
 }
 
 int tls_connect(struct stream *stream, const struct tls_client *client, const char *name,

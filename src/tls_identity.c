@@ -80,9 +80,9 @@ static const char *judge_answer(OCSP_SINGLERESP *answer, time_t *ret_until)
     if (!answer)
         return "it does not speak of this certificate";
     OCSP_single_get0_status(answer, NULL, NULL, &from, &until);
-    if (from && X509_cmp_current_time(from) > 0)
+    if (from && tls_time(from) > time(NULL))
         return "it is not valid yet";
-    if (until && X509_cmp_current_time(until) < 0)
+    if (until && tls_time(until) < time(NULL))
         return "it is stale: its next update is past";
     *ret_until = until ? tls_time(until) : 0;
     return NULL;

@@ -75,10 +75,10 @@ static void add_crl(SSL_CTX *ctx, X509_CRL *crl, const char *path, struct faults
     char issuer[128];
 
     X509_NAME_oneline(X509_CRL_get_issuer(crl), issuer, sizeof(issuer));
-    if (next && X509_cmp_current_time(next) < 0)
+    if (next && tls_time(next) < time(NULL))
         fault(faults, "tls.crl", "%s: the CRL of %s is stale: its next update is past", path,
               issuer);
-    else if (X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) > 0)
+    else if (tls_time(X509_CRL_get0_lastUpdate(crl)) > time(NULL))
         fault(faults, "tls.crl", "%s: the CRL of %s is not valid yet", path, issuer);
     else if (X509_STORE_add_crl(SSL_CTX_get_cert_store(ctx), crl) != 1)
         fault(faults, "tls.crl", "cannot use %s: %s", path, ossl_reason("unknown error"));
@@ -174,7 +174,7 @@ static bool name_matches(const char *pattern, const GENERAL_NAME *name)
 /* RFC 6125, 6.4.4: the common name counts only where there is nothing better. */
 static bool common_name_matches(const char *pattern, X509 *certificate)
 {
-    X509_NAME *subject = X509_get_subject_name(certificate);
+    const X509_NAME *subject = X509_get_subject_name(certificate);
     int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     unsigned char *text = NULL;
     int length = at < 0 ? -1
