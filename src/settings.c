@@ -122,7 +122,7 @@ static void apply_defaults(const struct table *table, void *base)
         if (row->kind == KIND_STRING) /* the text must outlive the scratch */
             *(const char **)((char *)base + row->offset) = row->initial;
         else if (row->initial)
-            value_store(row, value_parse(row, row->initial, &scratch), base, &err);
+            value_store(row, value_parse(row, row->initial, &scratch, &err), base, &err);
         config_destroy(&scratch);
     }
 }

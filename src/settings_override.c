@@ -86,6 +86,7 @@ void settings_override(config_t *config, const char *text, struct faults *faults
     const struct setting *row;
     config_setting_t *group, *value;
     config_t scratch;
+    struct err err;
 
     if (!equals || equals == text || (size_t)(equals - text) >= sizeof(path)) {
         fault_at(faults, "-o", NULL, "\"%s\" is not NAME=VALUE", text);
@@ -102,9 +103,9 @@ void settings_override(config_t *config, const char *text, struct faults *faults
         return;
     }
     config_init(&scratch);
-    value = value_parse(row, equals + 1, &scratch);
+    value = value_parse(row, equals + 1, &scratch, &err);
     if (!value)
-        fault_at(faults, "-o", name, "\"%s\" is no single value", equals + 1);
+        fault_at(faults, "-o", name, "%s", err.text);
     else if (!plant(group, path + (name - path), value))
         fault_at(faults, "-o", row->name, "cannot be set: the file gives it another form");
     config_destroy(&scratch);

@@ -1,10 +1,10 @@
 /* settings_text.c - the text of a configuration, as libconfig is to parse it. */
 #include "settings_text.h"
 
-#include <ctype.h>
+#include "settings_scan.h"
+
 #include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,135 +16,6 @@ struct text_line {
     const char *file;
     unsigned line;
 };
-
-/* ---- finding the items that need care ---- */
-
-enum item { ITEM_END, ITEM_NUMBER, ITEM_TEXT, ITEM_INCLUDE };
-
-/* What may stand in a name or a number (libconfig's manual, 4: the grammar). */
-static size_t word_length(const char *text)
-{
-    size_t n = 0;
-
-    while (isalnum((unsigned char)text[n]) || (text[n] != '\0' && strchr("-+._*", text[n])))
-        n++;
-    return n;
-}
-
-/* The length of the quoted text that begins here, or 0 where nothing ends it. */
-static size_t quoted_length(const char *text)
-{
-    size_t n = 1;
-
-    while (text[n] != '\0' && text[n] != '"')
-        n += text[n] == '\\' && text[n + 1] != '\0' ? 2 : 1;
-    return text[n] == '"' ? n + 1 : 0;
-}
-
-/* The same of a comment that begins with a slash and a star. */
-static size_t comment_length(const char *text)
-{
-    const char *end = strstr(text + 2, "*/");
-
-    return end ? (size_t)(end - text) + 2 : 0;
-}
-
-static bool begins_comment(const char *text)
-{
-    return text[0] == '/' && text[1] == '*';
-}
-
-/* The length of the quoted text or comment that begins here, or 0; what nothing ends goes on to the
- * end. */
-static size_t opaque_length(const char *text)
-{
-    size_t n;
-
-    if (text[0] == '#' || (text[0] == '/' && text[1] == '/'))
-        return strcspn(text, "\n");
-    if (text[0] != '"' && !begins_comment(text))
-        return 0;
-    n = text[0] == '"' ? quoted_length(text) : comment_length(text);
-    return n ? n : strlen(text);
-}
-
-/* A quoted text or comment that nothing ends, or NULL: libconfig drops it, and does not tell. */
-static const char *find_endless(const char *text)
-{
-    for (size_t opaque; *text != '\0'; text += opaque ? opaque : 1) {
-        opaque = opaque_length(text);
-        if ((text[0] == '"' && quoted_length(text) == 0) ||
-            (begins_comment(text) && comment_length(text) == 0))
-            return text;
-    }
-    return NULL;
-}
-
-/* The length of the blanks and comments that begin here. */
-static size_t gap_length(const char *text)
-{
-    static const char blanks[] = " \t\r\n\f";
-    size_t n = strspn(text, blanks), comment;
-
-    while (text[n] != '"' && (comment = opaque_length(text + n)) > 0)
-        n += comment + strspn(text + n + comment, blanks);
-    return n;
-}
-
-/* Whether a quoted text of `n` bytes begins here that is an element of a list, or its last word. */
-static bool is_listed(const char *text, size_t n)
-{
-    const char *after = text + n;
-
-    if (text[0] != '"')
-        return false;
-    after += gap_length(after);
-    return *after != '\0' && strchr(",])", *after);
-}
-
-/* The length of `@include "PATH"`, or 0. */
-static size_t include_length(const char *text)
-{
-    size_t blank, quoted;
-
-    if (strncmp(text, "@include", 8) != 0)
-        return 0;
-    blank = strspn(text + 8, " \t");
-    quoted = text[8 + blank] == '"' ? opaque_length(text + 8 + blank) : 0;
-    return blank > 0 && quoted > 0 ? 8 + blank + quoted : 0;
-}
-
-static bool needs_l(const char *word, size_t n)
-{
-    char text[64], *end;
-    long long value;
-
-    if (n >= sizeof(text) || isalpha((unsigned char)word[0]))
-        return false;
-    memcpy(text, word, n);
-    text[n] = '\0';
-    value = strtoll(text, &end, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
-    return *end == '\0' && (value > INT32_MAX || value < INT32_MIN);
-}
-
-/* The next item in `text`: where it begins, and its length. */
-static enum item find_item(const char *text, const char **ret_begin, size_t *ret_n)
-{
-    for (*ret_begin = text; **ret_begin != '\0'; *ret_begin += *ret_n) {
-        const char *at = *ret_begin;
-        size_t opaque = opaque_length(at), include = include_length(at), word = word_length(at);
-
-        *ret_n = opaque ? opaque : include ? include : word ? word : 1;
-        if (opaque > 0 && is_listed(at, opaque))
-            return ITEM_TEXT;
-        if (opaque == 0 && include > 0)
-            return ITEM_INCLUDE;
-        if (opaque == 0 && needs_l(at, word))
-            return ITEM_NUMBER;
-    }
-    *ret_n = 0;
-    return ITEM_END;
-}
 
 /* ---- putting the text together ---- */
 
@@ -251,7 +122,7 @@ static void included_path(const char *including, const char *include, size_t n, 
 static size_t put_listed(struct builder *builder, const char *text, size_t n, const char *file,
                          unsigned *line)
 {
-    size_t gap = gap_length(text + n);
+    size_t gap = scan_gap(text + n);
 
     put(builder, text, n, file, line);
     put(builder, text + n + gap, 1, file, line);
@@ -261,6 +132,7 @@ static size_t put_listed(struct builder *builder, const char *text, size_t n, co
 
 static void put_file(struct builder *builder, const char *path, const char *where, int depth);
 
+/* It ends with a line end of its own: to libconfig 1.5, a # that none follows begins no comment. */
 static void put_text(struct builder *builder, const char *text, const char *file, int depth)
 {
     unsigned line = 1;
@@ -270,7 +142,7 @@ static void put_text(struct builder *builder, const char *text, const char *file
 
     begin_line(builder, file, line);
     do {
-        item = find_item(text, &at, &n);
+        item = scan_item(text, &at, &n);
         put(builder, text, (size_t)(at - text), file, &line);
         text = at + n;
         if (item == ITEM_NUMBER) {
@@ -284,15 +156,18 @@ static void put_text(struct builder *builder, const char *text, const char *file
             snprintf(where, sizeof(where), "%s:%u", file, line);
             included_path(file, at, n, path);
             put_file(builder, path, where, depth + 1);
-            put(builder, "\n", 1, file, &line);
-            begin_line(builder, file, --line);
+            begin_line(builder, file, line);
         }
     } while (item != ITEM_END);
+    put(builder, "\n", 1, file, &line);
+    begin_line(builder, file, --line);
 }
 
+/* What an included file does not end must not be ended by the file that includes it. */
 static void check_ends(struct builder *builder, const char *text, const char *path)
 {
-    const char *endless = find_endless(text);
+    struct err err;
+    const char *endless = scan_endless(text, &err);
     char where[PATH_LIMIT + 16];
     unsigned line = 1;
 
@@ -301,8 +176,7 @@ static void check_ends(struct builder *builder, const char *text, const char *pa
     for (const char *at = text; at < endless; at++)
         line += *at == '\n';
     snprintf(where, sizeof(where), "%s:%u", path, line);
-    fault_at(builder->faults, where, NULL, "the %s that begins here does not end",
-             *endless == '"' ? "text" : "comment");
+    fault_at(builder->faults, where, NULL, "%s", err.text);
 }
 
 /* `where` is the place of the @include, or NULL for the first file. */
@@ -323,6 +197,23 @@ static void put_file(struct builder *builder, const char *path, const char *wher
     free(text);
 }
 
+/* The whole is checked, not file by file: a comma may end one file, and a list the next. */
+static void check_whole(const struct settings_text *text, struct faults *faults)
+{
+    const char *rest = text->text, *seen = rest, *at;
+    unsigned line = 1;
+    struct err err;
+
+    while ((at = scan_fault(&rest, &err))) {
+        char where[PATH_LIMIT + 16];
+
+        for (; seen < at; seen++)
+            line += *seen == '\n';
+        settings_text_place(text, line, where, sizeof(where));
+        fault_at(faults, where, NULL, "%s", err.text);
+    }
+}
+
 int settings_text_read(const char *path, struct faults *faults, struct settings_text *ret_text)
 {
     unsigned before = faults->count;
@@ -332,32 +223,36 @@ int settings_text_read(const char *path, struct faults *faults, struct settings_
     put_file(&builder, path, NULL, 0);
     if (builder.failed)
         fault_at(faults, path, NULL, "cannot read it: %s", strerror(ENOMEM));
+    else if (faults->count == before)
+        check_whole(ret_text, faults);
     return faults->count == before ? 0 : -1;
 }
 
-char *settings_text_widen(const char *text)
+char *settings_text_value(const char *value, struct err *ret_err)
 {
     struct settings_text out = {.n_lines = 0};
-    struct faults none = {.count = 0};
-    struct builder builder = {.out = &out, .faults = &none};
+    struct builder builder = {.out = &out};
+    const char *rest = value, *at;
     unsigned line = 1;
-    const char *at;
     size_t n;
     enum item item;
 
+    if (scan_fault(&rest, ret_err))
+        return NULL;
+    put(&builder, "v = ", 4, "", &line);
     do {
-        item = find_item(text, &at, &n);
-        put(&builder, text, (size_t)(at - text) + n, "", &line);
+        item = scan_item(value, &at, &n);
+        put(&builder, value, (size_t)(at - value) + n, "", &line);
         if (item == ITEM_NUMBER)
             put(&builder, "L", 1, "", &line);
-        else if (item == ITEM_INCLUDE)
-            builder.failed = true;
-        text = at + n;
-    } while (item != ITEM_END);
+        value = at + n;
+    } while (item != ITEM_END && item != ITEM_INCLUDE);
+    put(&builder, "\n;", 2, "", &line);
     free(out.lines);
-    if (!builder.failed)
+    if (!builder.failed && item == ITEM_END)
         return out.text;
     free(out.text);
+    err_set(ret_err, "%s", builder.failed ? strerror(ENOMEM) : "a value cannot include files");
     return NULL;
 }
 

@@ -253,20 +253,20 @@ int value_store(const struct setting *row, config_setting_t *value, void *base, 
 
 /* ---- from texts ---- */
 
-static config_setting_t *parse_as_value(const char *text, config_t *scratch)
+static config_setting_t *parse_as_value(const char *text, config_t *scratch, struct err *ret_err)
 {
-    char *wide = settings_text_widen(text), *line = NULL;
     config_setting_t *root, *value = NULL;
+    char *whole = settings_text_value(text, ret_err);
 
-    if (wide && asprintf(&line, "v = %s;", wide) >= 0 &&
-        config_read_string(scratch, line) == CONFIG_TRUE) {
+    if (!whole)
+        return NULL;
+    err_set(ret_err, "\"%s\" is no single value", text);
+    if (config_read_string(scratch, whole) == CONFIG_TRUE) {
         root = config_root_setting(scratch);
-        value = config_setting_get_member(root, "v");
-        if (config_setting_length(root) != 1)
-            value = NULL;
+        if (config_setting_length(root) == 1)
+            value = config_setting_get_member(root, "v");
     }
-    free(line);
-    free(wide);
+    free(whole);
     return value;
 }
 
@@ -279,12 +279,13 @@ static bool is_bare(const struct setting *row, const char *text)
     return takes_text && text[0] != '"' && !(takes_list(row) && (text[0] == '[' || text[0] == '('));
 }
 
-config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch)
+config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch,
+                              struct err *ret_err)
 {
     config_setting_t *value;
 
     if (!is_bare(row, text)) {
-        value = parse_as_value(text, scratch);
+        value = parse_as_value(text, scratch, ret_err);
         if (value || config_error_type(scratch) != CONFIG_ERR_PARSE)
             return value;
         config_destroy(scratch);
@@ -293,6 +294,8 @@ config_setting_t *value_parse(const struct setting *row, const char *text, confi
     value = config_setting_add(config_root_setting(scratch), "v", CONFIG_TYPE_STRING);
     if (value)
         config_setting_set_string(value, text);
+    else
+        err_set(ret_err, "cannot be kept: %s", strerror(ENOMEM));
     return value;
 }
 

@@ -40,8 +40,9 @@ config_setting_t *value_lookup(config_setting_t *group, const char *name);
 /*
  * Parse the text of one value, as a default or -o has it, into an empty config. The text of a
  * setting that takes texts needs no quotes if it is one. Returns the config's own value, or NULL
- * when `text` is no single value.
+ * with *ret_err when `text` is no single value, or has what settings_scan.h calls a fault.
  */
-config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch);
+config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch,
+                              struct err *ret_err);
 
 #endif

@@ -46,7 +46,7 @@ static void assert_default_is_allowed(const struct setting *row)
         return;
     }
     config_init(&scratch);
-    value = value_parse(row, row->initial, &scratch);
+    value = value_parse(row, row->initial, &scratch, &err);
     assert_non_null(value);
     assert_is_right(row, value);
     assert_int_equal(value_store(row, value, &base, &err), 0);
@@ -166,8 +166,8 @@ static void assert_takes_words(const struct setting *row)
         struct err err;
 
         config_init(&scratch);
-        assert_int_equal(value_store(row, value_parse(row, choice->word, &scratch), &base, &err),
-                         0);
+        assert_int_equal(
+            value_store(row, value_parse(row, choice->word, &scratch, &err), &base, &err), 0);
         assert_int_equal(*(int *)((char *)&base + row->offset), choice->value);
         config_destroy(&scratch);
     }
