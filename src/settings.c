@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "settings_check.h"
+#include "settings_guard.h"
 #include "settings_override.h"
 #include "settings_text.h"
 #include "settings_value.h"
@@ -111,18 +112,22 @@ static void apply_value(const struct walk *walk, const struct setting *row, conf
 }
 
 /* A default list is empty, so that nothing of it need outlive the scratch. */
-static void apply_defaults(const struct table *table, void *base)
+static void apply_defaults(const struct walk *walk, const struct table *table, void *base)
 {
     for (size_t i = 0; i < table->n; i++) {
         const struct setting *row = &table->rows[i];
+        config_setting_t *value;
         struct err err;
         config_t scratch;
 
-        config_init(&scratch);
         if (row->kind == KIND_STRING) /* the text must outlive the scratch */
             *(const char **)((char *)base + row->offset) = row->initial;
-        else if (row->initial)
-            value_store(row, value_parse(row, row->initial, &scratch, &err), base, &err);
+        if (row->kind == KIND_STRING || !row->initial)
+            continue;
+        config_init(&scratch);
+        value = value_parse(row, row->initial, &scratch, &err);
+        if (!value || value_store(row, value, base, &err) < 0)
+            report_value(walk, row, config_root_setting(&walk->source->config), &err);
         config_destroy(&scratch);
     }
 }
@@ -137,7 +142,7 @@ static void walk_element(const struct walk *walk, const struct table *table,
     const struct walk inner = {walk->source, walk->faults, {table, NULL}, {element, NULL}};
     char where[WHERE_LIMIT];
 
-    apply_defaults(table, element);
+    apply_defaults(walk, table, element);
     if (config_setting_is_group(group)) {
         walk_group(&inner, group, "");
         return;
@@ -302,18 +307,22 @@ static void fill(struct settings *settings, struct faults *faults)
 {
     struct settings_source *source = settings->source;
     struct listener_settings base;
+    char where[WHERE_LIMIT];
     const struct walk walk = {source, faults, {&global_table, &listener_table}, {settings, &base}};
 
-    apply_defaults(&global_table, settings);
+    apply_defaults(&walk, &global_table, settings);
     memset(&base, 0, sizeof(base));
-    apply_defaults(&listener_table, &base);
+    apply_defaults(&walk, &listener_table, &base);
     walk_group(&walk, config_root_setting(&source->config), "");
     settings->n_listeners = count_listeners(source, faults);
     settings->listeners = calloc(settings->n_listeners, sizeof(base));
-    if (settings->listeners)
+    if (settings->listeners) {
         walk_listeners(source, settings, &base, faults);
-    else
-        settings->n_listeners = 0;
+        return;
+    }
+    settings->n_listeners = 0;
+    fault_at(faults, place(source, config_root_setting(&source->config), where, sizeof(where)),
+             "listeners", "cannot be kept: %s", strerror(ENOMEM));
 }
 
 static struct settings *new_settings(void)
@@ -332,24 +341,49 @@ static struct settings *new_settings(void)
     return NULL;
 }
 
-int settings_load(const char *path, const char *const *overrides, struct faults *faults,
-                  struct settings **ret_settings)
+struct load {
+    const char *path;
+    const char *const *overrides;
+    struct faults *faults;
+    struct settings *settings; /* the result; NULL until the load is complete */
+};
+
+static void report_no_memory(const struct load *load)
 {
+    fault_at(load->faults, load->path, NULL, "cannot read it: %s", strerror(ENOMEM));
+}
+
+/* The part of a load that calls libconfig. */
+static void run_load(void *arg)
+{
+    struct load *load = arg;
     struct settings *settings = new_settings();
 
     if (!settings) {
-        fault_at(faults, path, NULL, "cannot read it: %s", strerror(ENOMEM));
-        return -1;
+        report_no_memory(load);
+        return;
     }
-    if (read_source(settings->source, path, faults) < 0) {
+    if (read_source(settings->source, load->path, load->faults) < 0) {
         settings_free(settings);
-        return -1;
+        return;
     }
-    for (; *overrides; overrides++)
-        settings_override(&settings->source->config, *overrides, faults);
-    fill(settings, faults);
-    settings_check(settings, faults);
-    *ret_settings = settings;
+    for (const char *const *override = load->overrides; *override; override++)
+        settings_override(&settings->source->config, *override, load->faults);
+    fill(settings, load->faults);
+    settings_check(settings, load->faults);
+    load->settings = settings;
+}
+
+int settings_load(const char *path, const char *const *overrides, struct faults *faults,
+                  struct settings **ret_settings)
+{
+    struct load load = {.path = path, .overrides = overrides, .faults = faults};
+
+    if (guard_libconfig(run_load, &load) < 0)
+        report_no_memory(&load);
+    if (!load.settings)
+        return -1;
+    *ret_settings = load.settings;
     return 0;
 }
 

@@ -138,12 +138,20 @@ static int check_range(const struct setting *row, const config_setting_t *value,
     }
 }
 
+/* No libconfig looks whether it has got the memory for a text. */
+static bool is_lost(const config_setting_t *value)
+{
+    return config_setting_type(value) == CONFIG_TYPE_STRING && !config_setting_get_string(value);
+}
+
 int value_check(const struct setting *row, const config_setting_t *part, struct err *ret_err)
 {
     const char *wanted = wrong_type(row, part);
 
     if (wanted)
         return err_set(ret_err, "must be %s, and is %s", wanted, value_type(part));
+    if (is_lost(part))
+        return err_set(ret_err, "cannot be kept: %s", strerror(ENOMEM));
     return check_range(row, part, ret_err);
 }
 
@@ -294,9 +302,10 @@ config_setting_t *value_parse(const struct setting *row, const char *text, confi
     value = config_setting_add(config_root_setting(scratch), "v", CONFIG_TYPE_STRING);
     if (value)
         config_setting_set_string(value, text);
-    else
-        err_set(ret_err, "cannot be kept: %s", strerror(ENOMEM));
-    return value;
+    if (value && !is_lost(value))
+        return value;
+    err_set(ret_err, "cannot be kept: %s", strerror(ENOMEM));
+    return NULL;
 }
 
 /* config_setting_lookup() of libconfig 1.5 takes its path apart in place. */
