@@ -68,7 +68,8 @@ static const struct rule common_rules[] = {
     ALLOW(gettimeofday),
     ALLOW(time),
     ALLOW(getrandom),
-    ALLOW(getpid), /* OpenSSL's generator asks whether it has been forked */
+    ALLOW(rt_sigprocmask), /* around the first getrandom(3) of a process, in glibc from 2.41 on */
+    ALLOW(getpid),         /* OpenSSL's generator asks whether it has been forked */
     ALLOW(close),
     ALLOW(rt_sigreturn),
     ALLOW(restart_syscall), /* what poll(2) and futex(2) go on with after SIGCONT */
