@@ -71,6 +71,8 @@ static void print_text(const struct echoc *echoc, const struct info *info)
     } else {
         printf("handshake    %.3f ms\n", (double)dialed->handshake_nsec / 1e6);
         printf("protocol     %s\n", echoc_tls_text(&dialed->tls, text));
+        if (tls_peer_signature(&dialed->stream, text))
+            printf("signature    %s\n", text);
         printf("resumption   %s\n", info->resumes ? "yes" : "no");
         for (int i = 0; tls_peer_certificate(&dialed->stream, i, &certificate) == 0; i++)
             print_certificate(&certificate, i);
@@ -82,18 +84,19 @@ static void print_text(const struct echoc *echoc, const struct info *info)
 static void print_json(const struct echoc *echoc, const struct info *info)
 {
     const struct dialed *dialed = &info->dialed;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], signature[TLS_SIGNATURE_TEXT_MAX];
     struct tls_certificate certificate;
     json_t *chain = json_array(), *report = json_loads(info->report, 0, NULL);
 
     for (int i = 0; tls_peer_certificate(&dialed->stream, i, &certificate) == 0; i++)
         json_array_append_new(chain, certificate_json(&certificate));
-    echoc_print_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:b, s:o, s:o*}", "command", "info",
-                               "url", echoc->url, "address", addr_format(&dialed->peer, text),
-                               "connect_nsec", (json_int_t)dialed->connect_nsec, "handshake_nsec",
-                               (json_int_t)dialed->handshake_nsec, "tls",
-                               echoc_tls_json(&dialed->tls), "resumes", info->resumes, "chain",
-                               chain, "report", report));
+    echoc_print_json(
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s*, s:b, s:o, s:o*}", "command", "info", "url",
+                  echoc->url, "address", addr_format(&dialed->peer, text), "connect_nsec",
+                  (json_int_t)dialed->connect_nsec, "handshake_nsec",
+                  (json_int_t)dialed->handshake_nsec, "tls", echoc_tls_json(&dialed->tls),
+                  "signature", tls_peer_signature(&dialed->stream, signature), "resumes",
+                  info->resumes, "chain", chain, "report", report));
 }
 
 /* One message, so that the server has a reason to be talked to; it need not be answered. */

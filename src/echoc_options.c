@@ -18,6 +18,7 @@ enum {
     OPT_TLS_MIN,
     OPT_TLS_MAX,
     OPT_CIPHERS,
+    OPT_GROUPS,
     OPT_FRAMING,
     OPT_MARKER,
     OPT_JSON,
@@ -62,7 +63,7 @@ static const struct echoc_command commands[] = {
      "      --expiry DAYS        a certificate that expires sooner is WARNING\n" SIZE_HELP WAIT_HELP
      "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n"},
     {"info", echoc_info, "", "what the server speaks and who it says it is",
-     "Prints address, protocol, cipher, group, resumption and the certificate chain.\n"},
+     "Prints address, protocol, cipher, group, signature, resumption and the certificate chain.\n"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -78,6 +79,7 @@ static const char common_help[] =
     "      --tls-min VERSION    1.0, 1.1, 1.2 or 1.3\n"
     "      --tls-max VERSION\n"
     "      --ciphers LIST       as in openssl-ciphers(1); those of TLS 1.3 begin with TLS_\n"
+    "      --groups LIST        for the key exchange, divided by colons\n"
     "      --framing KIND       stream, line, marker or length (stream)\n"
     "      --marker TEXT        what ends a message with --framing marker (END and a newline)\n"
     "      --json               print one JSON object instead\n"
@@ -222,6 +224,9 @@ static int take_common(struct echoc *echoc, int option, const char *value)
     case OPT_CIPHERS:
         echoc->tls.ciphers = value;
         return 0;
+    case OPT_GROUPS:
+        echoc->tls.groups = value;
+        return 0;
     case OPT_FRAMING:
         return word(value, framings, "--framing", &echoc->frame.framing);
     case OPT_MARKER:
@@ -307,6 +312,7 @@ static const struct option long_options[] = {
     {"tls-min", required_argument, NULL, OPT_TLS_MIN},
     {"tls-max", required_argument, NULL, OPT_TLS_MAX},
     {"ciphers", required_argument, NULL, OPT_CIPHERS},
+    {"groups", required_argument, NULL, OPT_GROUPS},
     {"framing", required_argument, NULL, OPT_FRAMING},
     {"marker", required_argument, NULL, OPT_MARKER},
     {"json", no_argument, NULL, OPT_JSON},

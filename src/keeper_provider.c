@@ -287,6 +287,9 @@ TYPE(rsa_pss, "RSA-PSS", "RSA")
 TYPE(ec, "EC", "ECDSA")
 TYPE(ed25519, "ED25519", "ED25519")
 TYPE(ed448, "ED448", "ED448")
+TYPE(ml_dsa_44, "ML-DSA-44", "ML-DSA-44") /* from OpenSSL 3.5 on */
+TYPE(ml_dsa_65, "ML-DSA-65", "ML-DSA-65")
+TYPE(ml_dsa_87, "ML-DSA-87", "ML-DSA-87")
 
 static const OSSL_DISPATCH signature_functions[] = {
     FUNCTION(OSSL_FUNC_SIGNATURE_NEWCTX, new_signing),
@@ -299,9 +302,15 @@ static const OSSL_DISPATCH signature_functions[] = {
 };
 
 static const OSSL_ALGORITHM keys[] = {
-    {"RSA", PROPERTIES, rsa_functions, NULL},     {"RSA-PSS", PROPERTIES, rsa_pss_functions, NULL},
-    {"EC", PROPERTIES, ec_functions, NULL},       {"ED25519", PROPERTIES, ed25519_functions, NULL},
-    {"ED448", PROPERTIES, ed448_functions, NULL}, {NULL, NULL, NULL, NULL},
+    {"RSA", PROPERTIES, rsa_functions, NULL},
+    {"RSA-PSS", PROPERTIES, rsa_pss_functions, NULL},
+    {"EC", PROPERTIES, ec_functions, NULL},
+    {"ED25519", PROPERTIES, ed25519_functions, NULL},
+    {"ED448", PROPERTIES, ed448_functions, NULL},
+    {"ML-DSA-44", PROPERTIES, ml_dsa_44_functions, NULL},
+    {"ML-DSA-65", PROPERTIES, ml_dsa_65_functions, NULL},
+    {"ML-DSA-87", PROPERTIES, ml_dsa_87_functions, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 static const OSSL_ALGORITHM signatures[] = {
@@ -309,6 +318,9 @@ static const OSSL_ALGORITHM signatures[] = {
     {"ECDSA", PROPERTIES, signature_functions, NULL},
     {"ED25519", PROPERTIES, signature_functions, NULL},
     {"ED448", PROPERTIES, signature_functions, NULL},
+    {"ML-DSA-44", PROPERTIES, signature_functions, NULL},
+    {"ML-DSA-65", PROPERTIES, signature_functions, NULL},
+    {"ML-DSA-87", PROPERTIES, signature_functions, NULL},
     {NULL, NULL, NULL, NULL},
 };
 

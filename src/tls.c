@@ -174,6 +174,22 @@ void tls_describe(const struct stream *stream, struct tls_facts *ret_facts)
     ret_facts->resumed = SSL_session_reused(ssl);
 }
 
+const char *tls_peer_signature(const struct stream *stream, char *text)
+{
+    int type, digest = NID_undef, both;
+
+    if (!stream->tls || SSL_get_peer_signature_type_nid(stream->tls, &type) != 1)
+        return NULL;
+    SSL_get_peer_signature_nid(stream->tls, &digest);
+    if (digest == NID_undef) /* the type has its own */
+        snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2sn(type));
+    else if (OBJ_find_sigid_by_algs(&both, digest, type) == 1)
+        snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2sn(both));
+    else
+        snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s-%s", OBJ_nid2sn(type), OBJ_nid2sn(digest));
+    return text;
+}
+
 const char *tls_library_version(void)
 {
     return OpenSSL_version(OPENSSL_VERSION_STRING);

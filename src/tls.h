@@ -135,6 +135,7 @@ struct tls_client_params {
     int min_version;  /* enum tls_version; TLS_NEWEST = OpenSSL's default at both ends */
     int max_version;
     const char *ciphers; /* divided by colons; those that begin with TLS_ are of TLS 1.3 */
+    const char *groups;  /* SSL_CTX_set1_groups_list(3) */
 };
 
 struct tls_client;
@@ -171,6 +172,14 @@ void tls_session_free(struct tls_session *session);
  */
 int tls_peer_certificate(const struct stream *stream, int i,
                          struct tls_certificate *ret_certificate);
+
+/*
+ * The algorithm of the signature by which the peer has proved its key, in OpenSSL's words
+ * ("ecdsa-with-SHA256", "ML-DSA-65"); a session that is resumed has none. `text` holds
+ * TLS_SIGNATURE_TEXT_MAX bytes. Returns it, or NULL.
+ */
+#define TLS_SIGNATURE_TEXT_MAX 64
+const char *tls_peer_signature(const struct stream *stream, char *text);
 
 /* What the finished handshake agreed on; ret_facts stays as it is for a plain stream. */
 void tls_describe(const struct stream *stream, struct tls_facts *ret_facts);

@@ -108,6 +108,8 @@ static int choose(SSL_CTX *ctx, const struct tls_client_params *params, struct e
     if (params->ciphers && (is_13 ? SSL_CTX_set_ciphersuites(ctx, params->ciphers)
                                   : SSL_CTX_set_cipher_list(ctx, params->ciphers)) != 1)
         return err_set(ret_err, "\"%s\" names no ciphers", params->ciphers);
+    if (params->groups && SSL_CTX_set1_groups_list(ctx, params->groups) != 1)
+        return err_set(ret_err, "\"%s\" is no list of groups", params->groups);
     return offer_alpn(ctx, params->alpn, ret_err);
 }
 

@@ -40,6 +40,7 @@ done
 run 0 info "${ca[@]}" --ciphers TLS_CHACHA20_POLY1305_SHA256 "$(url tls-rsa)"
 expect "the cipher that was asked for" is protocol 'TLSv1.3, TLS_CHACHA20_POLY1305_SHA256, x25519'
 
+expect "the signature" is signature 'RSASSA-PSS-SHA256'
 expect "the chain: the leaf" is 'certificate 0:' '/CN=localhost'
 expect "its names" is '    names' 'localhost, 127.0.0.1, ::1'
 expect "its dates" is '    valid' "$(date_of -startdate "$PKI/server-rsa.crt") to \
@@ -61,7 +62,7 @@ done
 run 0 info --json "${ca[@]}" "$(url tls)"
 expect "--json" told "d['command'] == 'info' and d['url'] == '$(url tls)' and
 d['address'] == '127.0.0.1:$(port tls)' and d['connect_nsec'] > 0 and d['handshake_nsec'] > 0 and
-d['tls']['version'] == 'TLSv1.3' and d['resumes'] is True and 'report' not in d"
+d['tls']['version'] == 'TLSv1.3' and d['signature'] == 'ecdsa-with-SHA256' and d['resumes'] is True and 'report' not in d"
 expect "--json: the chain" told "[c['subject'] for c in d['chain']] ==
 ['/CN=localhost', '/CN=echod test intermediate CA'] and
 d['chain'][0]['issuer'] == d['chain'][1]['subject'] and
@@ -69,7 +70,7 @@ d['chain'][0]['names'] == 'localhost, 127.0.0.1, ::1' and
 d['chain'][0]['not_after'] == '$(date_of -enddate "$PKI/server.crt")' and
 d['chain'][0]['not_before'] == '$(date_of -startdate "$PKI/server.crt")'"
 run 0 info --json "$(url plain)"
-expect "--json, plain" told 'd["tls"] is None and d["chain"] == [] and d["resumes"] is False'
+expect "--json, plain" told 'd["tls"] is None and "signature" not in d and d["chain"] == [] and d["resumes"] is False'
 
 # ---- what a server says first is shown, but cannot do anything to the terminal ----
 greeting() { # TEXT: a server that says so and then echoes

@@ -16,7 +16,7 @@ helps() { # COMMAND WORD...: its help has all of these
     run 0 "$1" --help
     [ ! -s err ] || return
     for word in "${@:2}" --ca --cert --key --servername --insecure --alpn --tls-min --tls-max \
-        --ciphers --framing --marker --json --timeout "^Usage: echoc $1 " tcp:// tls:// unix: tls.unix:; do
+        --ciphers --groups --framing --marker --json --timeout "^Usage: echoc $1 " tcp:// tls:// unix: tls.unix:; do
         says "$word" || { echo "no $word"; return 1; }
     done
 }
@@ -109,5 +109,6 @@ wrong '^echoc: .*--key' cat --cert "$PKI/client.crt" "$tls"
 wrong '^echoc: .*--cert' cat --key "$PKI/client.key" "$tls"
 wrong '^echoc: "NOTHING" names no ciphers$' cat --ciphers NOTHING "$tls"
 wrong '^echoc: "TLS_NOTHING" names no ciphers$' cat --ciphers TLS_NOTHING "$tls"
+wrong '^echoc: "NOTHING" is no list of groups$' cat --groups NOTHING "$tls"
 wrong '^echoc: "a,,b" is no list of ALPN names$' cat --alpn a,,b "$tls"
 wrong '^echoc: .*--tls-m' cat --tls-min 1.3 --tls-max 1.2 "$tls"

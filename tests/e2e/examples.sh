@@ -8,6 +8,7 @@ mkdir certs
 ln -s "$PKI" certs/out
 examples=$top_srcdir/conf/examples
 for file in "$examples"/*.conf; do
+    [ "${file##*/}" != post-quantum.conf ] || [ -e "$PKI/server-ml-dsa-65.crt" ] || continue # see its test
     "$ECHOD" -t -c "$file" >told || { cat told; fail "$file"; }
     expect "${file##*/}" [ "$(tail -n 1 told)" = "$file: ok" ]
 done
