@@ -44,7 +44,7 @@ expect "with another process for the keys" [ "$(keeper)" != "$first" ]
 expect "SNI: a name with ML-DSA" speaks 'Peer signature type: mldsa65' sni -servername quantum.example
 expect "SNI: another without" speaks 'ecdsa_secp256r1_sha256' sni -servername localhost
 expect "a client's certificate" speaks 'Peer signature type: mldsa65' mutual \
-    -cert "$PKI/client-ml-dsa-65.crt" -key "$PKI/client-ml-dsa-65.key"
+    -cert "$PKI/client-ml-dsa-65.crt" -cert_chain "$PKI/client-ml-dsa-65.crt" -key "$PKI/client-ml-dsa-65.key"
 ! visit mutual 1.3 -CAfile "$PKI/ca.crt" >/dev/null || fail "a client without one"
 
 expect "echoc: ML-DSA-65" tells ML-DSA-65 tls-65

@@ -138,7 +138,7 @@ static bool verifies(EVP_PKEY *public, const struct way *way, const unsigned cha
 
 bool signs(EVP_PKEY *key, EVP_PKEY *public, const struct way *way)
 {
-    unsigned char signature[2048];
+    unsigned char signature[8192];
     size_t length = sizeof(signature);
 
     return sign(key, way, signature, &length) && verifies(public, way, signature, length);
@@ -159,7 +159,7 @@ void assert_keeper_signs(const struct keeper *keeper)
 void assert_no_signature(EVP_PKEY *key, const char *digest)
 {
     const struct way way = {.digest = digest};
-    unsigned char signature[2048];
+    unsigned char signature[8192];
     size_t length = sizeof(signature);
     const char *reason;
 
