@@ -182,7 +182,7 @@ const char *tls_peer_signature(const struct stream *stream, char *text)
         return NULL;
     SSL_get_peer_signature_nid(stream->tls, &digest);
     if (digest == NID_undef) /* the type has its own */
-        snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2sn(type));
+        snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2ln(type));
     else if (OBJ_find_sigid_by_algs(&both, digest, type) == 1)
         snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2sn(both));
     else
