@@ -62,6 +62,6 @@ start_echod "$(sed 's/\bport = [0-9]*;/port = 0;/' "$top_srcdir/conf/examples/po
 run 0 ping -c 1 --ca certs/out/ca.crt "tls://localhost:$(port echo)"
 run 0 ping -c 1 --ca certs/out/ca.crt --groups X25519MLKEM768 "tls://localhost:$(port echo)"
 expect_records 2 end=closed tls_group=X25519MLKEM768
-run 1 ping -c 1 --ca certs/out/ca.crt --groups x25519:secp256r1 "tls://localhost:$(port echo)"
+run 2 ping -c 1 --ca certs/out/ca.crt --groups x25519:secp256r1 "tls://localhost:$(port echo)"
 expect_records 1 end=tls_error 'error="no suitable key share"'
 stop_echod
