@@ -1,8 +1,8 @@
 """keyscan.py KEY PID... - look for parts of a private key in the memory of processes.
 
 Each secret number of the key - the exponent, primes and the like of RSA, the scalar of an elliptic
-curve - is looked for in both byte orders, by its first and by its last bytes, and so are lines of
-the PEM text. Prints what is found where; status 0 nothing is, 1 something is, 2 it could not look.
+curve, the seed of ML-DSA - is looked for in both byte orders, by its first and by its last bytes, and
+so are lines of the PEM text. Prints what is found where; status 0 nothing is, 1 something is, 2 it could not look.
 """
 import array
 import mmap
@@ -16,17 +16,21 @@ PUBLIC = {"modulus", "pub", "publicExponent"}
 
 
 def numbers_of(path):
-    """The key's secret numbers by name, as openssl-pkey(1) shows them."""
+    """The key's numbers by name, as openssl-pkey(1) shows them."""
     text = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"],
                           check=True, capture_output=True, text=True).stdout
     for name, digits in re.findall(r"^(\w+):\s*\n((?:    [0-9a-f:]+\n)+)", text, re.M):
-        if name not in PUBLIC:
-            yield name, bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
+        yield name, bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
 
 
 def patterns_of(path):
     patterns = {}
-    for name, number in numbers_of(path):
+    numbers = dict(numbers_of(path))
+    public = b"".join(numbers[name] for name in numbers.keys() & PUBLIC)
+    for name in numbers.keys() - PUBLIC:
+        number = numbers[name]
+        if number[:PART] in public:  # ML-DSA: both keys begin alike (FIPS 204, 7.2)
+            number = number[32:]
         for order, data in (("big", number), ("little", number[::-1])):
             patterns[f"{name}, {order}-endian, first"] = data[:PART]
             patterns[f"{name}, {order}-endian, last"] = data[-PART:]
