@@ -2,6 +2,7 @@
 #include "keeper_private.h"
 
 #include "deadline.h"
+#include "notify.h"
 #include "rights.h"
 
 #include <errno.h>
@@ -13,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOAD_USEC (10 * USEC_PER_SEC) /* to read the files; they may lie far away */
+/* To read the files: they may lie far away, and the machine may be slow. */
+#define LOAD_STEPS 6
+#define LOAD_STEP_USEC (5 * USEC_PER_SEC) /* well below the WatchdogSec of the units */
 #define STOP_USEC (10 * USEC_PER_SEC)
 #define SHORT_LIFE_USEC USEC_PER_SEC /* who dies so young... */
 #define SHORT_LIVES_MAX 30           /* ...so often in a row will always do */
@@ -69,15 +72,28 @@ static void end_process(struct keeper *keeper)
     keeper->pid = -1;
 }
 
+/* The parent waits here and does not hang, so its watchdog gets what the loop would send. */
+static ssize_t receive_report(const struct keeper *keeper, struct key_report *report)
+{
+    ssize_t n;
+
+    for (int step = 1; (n = recv(keeper->control, report, sizeof(*report), 0)) < 0; step++) {
+        if (errno != EAGAIN || step == LOAD_STEPS)
+            break;
+        notify("WATCHDOG=1");
+    }
+    return n;
+}
+
 static int receive_reports(const struct keeper *keeper, struct key_report *reports,
                            struct err *ret_err)
 {
     for (size_t i = 0; i < keeper->n; i++) {
-        ssize_t n = recv(keeper->control, &reports[i], sizeof(reports[i]), 0);
+        ssize_t n = receive_report(keeper, &reports[i]);
 
         if (n < 0 && errno == EAGAIN)
             return err_set(ret_err, "the key keeper could not read the keys within %u seconds",
-                           (unsigned)(LOAD_USEC / USEC_PER_SEC));
+                           (unsigned)(LOAD_STEPS * LOAD_STEP_USEC / USEC_PER_SEC));
         if (n < 0)
             return err_set(ret_err, "the key keeper does not answer: %s", strerror(errno));
         if (n != sizeof(reports[i]))
@@ -104,8 +120,8 @@ static int launch(struct keeper *keeper, const struct user *user, struct err *re
     keeper->started_usec = now_usec();
     if (keeper->pid < 0)
         return err_set(ret_err, "cannot make the key keeper's process: %s", strerror(errno));
-    set_timeout(keeper->control, SO_RCVTIMEO, LOAD_USEC);
-    set_timeout(keeper->control, SO_SNDTIMEO, LOAD_USEC);
+    set_timeout(keeper->control, SO_RCVTIMEO, LOAD_STEP_USEC);
+    set_timeout(keeper->control, SO_SNDTIMEO, LOAD_STEP_USEC);
     return 0;
 }
 

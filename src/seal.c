@@ -55,7 +55,13 @@ struct rule {
         .arg = i, .op = SCMP_CMP_MASKED_EQ, .datum_a = bits                                        \
     }
 
-/* Memory, time, random numbers, the end: what libc and OpenSSL want of any process. */
+/*
+ * Memory, time, random numbers, the end: what libc and OpenSSL want of any process. Under load
+ * strace shows getpid, getrandom, close and exit_group of them, and next to no memory: with
+ * glibc 2.36 to 2.43, OpenSSL 3.0 to 3.6, jansson 2.14 and 2.15, in TLS 1.2 and 1.3, with ML-KEM,
+ * ML-DSA, resumption and reports. The others are for what is rare: a shortage, a first call, a
+ * stop.
+ */
 static const struct rule common_rules[] = {
     ALLOW_IF(sendto, 1, EQUALS(4, 0)), /* no address: only to whom the socket is connected */
     ALLOW_IF(mmap, 1, HAS_NOT(2, PROT_EXEC)),
