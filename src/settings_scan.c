@@ -136,16 +136,33 @@ static enum form read_number(const char *word, size_t n, struct number *ret_numb
     return end == word + n ? FORM_DECIMAL : FORM_NONE;
 }
 
-static bool needs_l(const char *word, size_t n)
+long long scan_number(const char *word)
+{
+    return strtoll(word, NULL, strncasecmp(word, "0x", 2) == 0 ? 16 : 10);
+}
+
+/* Whether the number does not fit 64 bits. */
+static bool is_too_large(const char *word)
+{
+    errno = 0;
+    scan_number(word);
+    return errno == ERANGE;
+}
+
+static bool is_wide(const char *word)
+{
+    long long value = scan_number(word);
+
+    return value > INT32_MAX || value < INT32_MIN;
+}
+
+static bool needs_care(const char *word, size_t n)
 {
     struct number number;
-    long long value;
+    enum form form = begins_number(word) ? read_number(word, n, &number) : FORM_NONE;
 
-    if (!begins_number(word) || read_number(word, n, &number) != FORM_WHOLE || number.n_l > 0)
-        return false;
-    errno = 0;
-    value = strtoll(word, NULL, 10);
-    return errno == 0 && (value > INT32_MAX || value < INT32_MIN);
+    return ((form == FORM_WHOLE && is_wide(word)) || (form == FORM_HEX && number.n_l > 0)) &&
+           !is_too_large(word);
 }
 
 /* ---- faults ---- */
@@ -162,7 +179,7 @@ static int check_end(const char *at, struct err *ret_err)
 
 /*
  * A leading zero is octal to libconfig 1.7.3 alone; 0b, 0o and 0q are numbers from 1.8 on. What
- * hexadecimal has beyond 31 bits is cut by 1.5 and 1.7.3, and negative to 1.8, L or not. Beyond
+ * hexadecimal has beyond 31 bits without an L is cut by 1.5 and 1.7.3, and negative to 1.8. Beyond
  * 64 bits, some take the largest number there is. And of "10M" all make a number and a name.
  */
 static int check_number(const char *word, size_t n, struct err *ret_err)
@@ -174,23 +191,22 @@ static int check_number(const char *word, size_t n, struct err *ret_err)
     case FORM_NONE:
         return err_set(ret_err, "\"%.*s\" is no number: write it in decimal", shown, word);
     case FORM_HEX:
-        if (number.n_digits > 8 || strtoul(number.digits, NULL, 16) > INT32_MAX)
-            return err_set(ret_err, "\"%.*s\" is above 0x7FFFFFFF: write it in decimal", shown,
-                           word);
-        return 0;
+        if (number.n_l == 0 && (number.n_digits > 8 || is_wide(word)))
+            return err_set(ret_err,
+                           "\"%.*s\" is above 0x7FFFFFFF: write it in decimal, or with an L behind",
+                           shown, word);
+        break;
     case FORM_WHOLE:
         if (number.digits[0] == '0' && number.n_digits > 1)
             return err_set(ret_err,
                            "\"%.*s\" begins with 0, so it could be octal: write it without, or in "
                            "hexadecimal, as 0x...",
                            shown, word);
-        errno = 0;
-        strtoll(word, NULL, 10);
-        return errno == ERANGE ? err_set(ret_err, "\"%.*s\" does not fit 64 bits", shown, word) : 0;
-    case FORM_DECIMAL:
         break;
+    case FORM_DECIMAL:
+        return 0;
     }
-    return 0;
+    return is_too_large(word) ? err_set(ret_err, "\"%.*s\" does not fit 64 bits", shown, word) : 0;
 }
 
 /* From 1.7 on, a list may have commas that nothing follows; to 1.5 that is a syntax error. */
@@ -290,7 +306,7 @@ enum item scan_item(const char *text, const char **ret_begin, size_t *ret_n)
             return ITEM_TEXT;
         if (!opaque && include_length(at) > 0)
             return ITEM_INCLUDE;
-        if (!opaque && needs_l(at, *ret_n))
+        if (!opaque && needs_care(at, *ret_n))
             return ITEM_NUMBER;
     }
     *ret_n = 0;

@@ -15,13 +15,19 @@
 
 enum item {
     ITEM_END,
-    ITEM_NUMBER,  /* a whole number that needs an L, or libconfig 1.5 would cut it to 32 bits */
+    ITEM_NUMBER,  /* a whole number that libconfig's versions read alike only from scan_number() */
     ITEM_TEXT,    /* a text that is an element of a list, or its last word */
     ITEM_INCLUDE, /* @include "PATH" */
 };
 
 /* The next item in `text`: where it begins, and its length in bytes. */
 enum item scan_item(const char *text, const char **ret_begin, size_t *ret_n);
+
+/*
+ * The number of an ITEM_NUMBER, for libconfig in decimal with an L: without that 1.5 cuts it to 32
+ * bits, and hexadecimal ones may be negative to 1.8.
+ */
+long long scan_number(const char *word);
 
 /* The length of the blanks and comments that begin here. */
 size_t scan_gap(const char *text);

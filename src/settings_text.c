@@ -118,6 +118,13 @@ static void included_path(const char *including, const char *include, size_t n, 
         snprintf(path, PATH_LIMIT, "%.*s/%.*s", (int)(slash - including), including, length, begin);
 }
 
+static void put_number(struct builder *builder, long long number, const char *file, unsigned *line)
+{
+    char text[32];
+
+    put(builder, text, (size_t)snprintf(text, sizeof(text), "%lldL", number), file, line);
+}
+
 /* Put what follows a text in a list right behind it. Returns how much of `text` it has put. */
 static size_t put_listed(struct builder *builder, const char *text, size_t n, const char *file,
                          unsigned *line)
@@ -146,8 +153,7 @@ static void put_text(struct builder *builder, const char *text, const char *file
         put(builder, text, (size_t)(at - text), file, &line);
         text = at + n;
         if (item == ITEM_NUMBER) {
-            put(builder, at, n, file, &line);
-            put(builder, "L", 1, file, &line);
+            put_number(builder, scan_number(at), file, &line);
         } else if (item == ITEM_TEXT) {
             text = at + put_listed(builder, at, n, file, &line);
         } else if (item == ITEM_INCLUDE) {
@@ -242,9 +248,11 @@ char *settings_text_value(const char *value, struct err *ret_err)
     put(&builder, "v = ", 4, "", &line);
     do {
         item = scan_item(value, &at, &n);
-        put(&builder, value, (size_t)(at - value) + n, "", &line);
+        put(&builder, value, (size_t)(at - value), "", &line);
         if (item == ITEM_NUMBER)
-            put(&builder, "L", 1, "", &line);
+            put_number(&builder, scan_number(at), "", &line);
+        else
+            put(&builder, at, n, "", &line);
         value = at + n;
     } while (item != ITEM_END && item != ITEM_INCLUDE);
     put(&builder, "\n;", 2, "", &line);

@@ -71,10 +71,15 @@ static const struct value values[] = {
     {"max_bytes", "0x7FFFFFFF", "2147483647", NULL},
     /* negative to 1.8.2 */
     {"max_bytes", "0x80000000", NULL, HEX},
-    {"max_bytes", "0xFFFFFFFFL", NULL, HEX},
+    {"max_bytes", "0xFFFFFFFFL", "4294967295L", NULL},
+    {"max_bytes", "0x80000000L", "2147483648L", NULL},
+    {"port", "0x1FL", "31", NULL},
+    {"port", "0x00000000000000001L", "1", NULL},
+    {"max_bytes", "0x7FFFFFFFFFFFFFFFL", NULL, RANGE},
+    {"max_bytes", "0x8000000000000000L", NULL, "does not fit 64 bits"},
     /* 0 to 1.5 and 1.7.3 */
     {"max_bytes", "0x100000000", NULL, HEX},
-    {"max_bytes", "0x100000000L", NULL, HEX},
+    {"max_bytes", "0x100000000L", "4294967296L", NULL},
     /* -1 to 1.5 and 1.7.3, a syntax error to 1.8.2 */
     {"max_bytes", "0xFFFFFFFFFFFFFFFF", NULL, HEX},
     {"max_bytes", "0x10000000000000000", NULL, HEX},
