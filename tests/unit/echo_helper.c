@@ -1,5 +1,6 @@
 /* echo_helper.c - what the tests of the loop share. */
 #include "echo_helper.h"
+#include "between.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -136,8 +137,8 @@ enum end run_script(struct script *script, const struct echo_limits *limits)
     enum end end = echo_run(&script->stream, limits, &record);
 
     assert_int_equal(record.bytes_out, script->out);
-    assert_in_range(script->in - record.bytes_in, 0, 1); /* one byte tells who is over max_bytes */
-    assert_in_range(script->most_held, 0, BUFFER_SIZE + 1);
+    assert_between(script->in - record.bytes_in, 0, 1); /* one byte tells who is over max_bytes */
+    assert_between(script->most_held, 0, BUFFER_SIZE + 1);
     close_script(script);
     return end;
 }

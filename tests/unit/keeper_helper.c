@@ -1,5 +1,6 @@
 /* keeper_helper.c - keepers of the test PKI's keys. */
 #include "keeper_helper.h"
+#include "between.h"
 
 #include "../../src/seal.h"
 
@@ -55,7 +56,7 @@ void copy_file(const char *from, const char *to)
     assert_non_null(in);
     assert_non_null(out);
     n = fread(data, 1, sizeof(data), in);
-    assert_in_range(n, 1, sizeof(data) - 1);
+    assert_between(n, 1, sizeof(data) - 1);
     assert_int_equal(fwrite(data, 1, n, out), n);
     fclose(in);
     assert_int_equal(fclose(out), 0);

@@ -66,7 +66,7 @@ static void configure(struct server *server, const struct served *served, const 
         _exit(91);
 }
 
-static void stop(struct server *server, const struct served *served, int events)
+static void end_serving(struct server *server, const struct served *served, int events)
 {
     server_stop_accepting(server);
     for (size_t i = 0; i < LISTENERS; i++)
@@ -97,7 +97,7 @@ static void serve(const struct served *served, const struct plan *plan, int even
         report(events, 'R');
     }
     if (event == SERVER_STOP)
-        stop(server, served, events);
+        end_serving(server, served, events);
     else
         report(events, 'F');
     server_close(server);

@@ -1,4 +1,5 @@
 /* test_keeper_sign.c - what the keeper signs, and what it does not. */
+#include "between.h"
 #include "keeper_helper.h"
 
 #include "../../src/keeper_private.h"
@@ -241,7 +242,7 @@ static void answer_may_not_take_for_ever(void **state)
     assert_int_equal(kill(keeper_pid(fixture->keeper), SIGSTOP), 0);
     keeper_use(keeper_connect(fixture->keeper, 200 * USEC_PER_MSEC));
     assert_no_signature(fixture->ec, "SHA256");
-    assert_in_range(now_usec() - start, 200 * USEC_PER_MSEC, 5 * USEC_PER_SEC);
+    assert_between(now_usec() - start, 200 * USEC_PER_MSEC, 5 * USEC_PER_SEC);
     assert_int_equal(kill(keeper_pid(fixture->keeper), SIGCONT), 0);
 }
 
@@ -427,7 +428,7 @@ static void second_request_is_not_answered(void **state)
     assert_int_equal(kill(keeper_pid(fixture->keeper), SIGCONT), 0);
     for (int i = 0; i < 5; i++)
         answers += recv(line, answer, sizeof(answer), 0) > 0;
-    assert_in_range(answers, 0, 1);
+    assert_between(answers, 0, 1);
     assert_true(send(line, &request, size, MSG_NOSIGNAL) < 0);
     close(line);
 }

@@ -1,4 +1,5 @@
 /* test_seal.c - what a sealed process can still do, and what it is left with. */
+#include "between.h"
 #include "seal_helper.h"
 
 #include <dirent.h>
@@ -347,7 +348,7 @@ static void read_descriptors(pid_t pid, char *digits)
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL)
         if (entry->d_name[0] != '.') {
-            assert_in_range(atoi(entry->d_name), 0, 9);
+            assert_between(atoi(entry->d_name), 0, 9);
             open[atoi(entry->d_name)] = true;
         }
     closedir(dir);

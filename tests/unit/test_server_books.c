@@ -361,7 +361,7 @@ static int listening_socket(struct sockaddr_in *ret_addr)
 }
 
 /* Let the loop have its say about what has come. */
-static void stop(struct server *server)
+static void run_until_stopped(struct server *server)
 {
     kill(getpid(), SIGTERM);
     CHECK(run(server) == SERVER_STOP);
@@ -388,7 +388,7 @@ static void totals_add_up_with_refusals(void)
 
     CHECK(server_configure(server, &listener, 1, &many, &err) == 0);
     connect_many(fds, 10, &addr);
-    stop(server);
+    run_until_stopped(server);
     server_stop_accepting(server);
     totals = server_totals(server);
     CHECK(totals.accepted == 10 && totals.refused == 7 && totals.open == 3 && totals.ended == 0);
