@@ -55,7 +55,7 @@ static void handshake_is_described(void **state)
     tls_describe(&link.stream, &facts);
     assert_string_equal(facts.version, version->name);
     assert_string_equal(facts.cipher, SSL_get_cipher_name(link.client));
-    assert_string_equal(facts.group, "x25519");
+    assert_string_equal(facts.group, group_of(link.client));
     assert_string_equal(facts.sni, "localhost");
     assert_string_equal(facts.alpn, "");
     assert_false(facts.resumed);

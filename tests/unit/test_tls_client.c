@@ -20,7 +20,7 @@ static void handshake_is_described(void **state)
     tls_describe(&meeting.stream, &facts);
     assert_string_equal(facts.version, version->name);
     assert_string_equal(facts.cipher, SSL_get_cipher_name(meeting.server));
-    assert_string_equal(facts.group, "x25519");
+    assert_string_equal(facts.group, group_of(meeting.server));
     assert_string_equal(facts.alpn, "");
     assert_false(facts.resumed);
     part(&meeting);

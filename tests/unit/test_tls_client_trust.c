@@ -62,13 +62,13 @@ static void certificates_that_are_not_good_are_refused(void **state)
 
     (void)state;
     assert_refused("self-signed", &params, "localhost",
-                   "certificate /CN=localhost: self-signed certificate");
+                   complaint("/CN=localhost", X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT));
     assert_refused("expired", &params, "localhost",
-                   "certificate /CN=localhost: certificate has expired");
+                   complaint("/CN=localhost", X509_V_ERR_CERT_HAS_EXPIRED));
     assert_refused("not-yet-valid", &params, "localhost",
-                   "certificate /CN=localhost: certificate is not yet valid");
+                   complaint("/CN=localhost", X509_V_ERR_CERT_NOT_YET_VALID));
     assert_refused("client", &params, "client.example",
-                   "certificate /CN=client: unsuitable certificate purpose");
+                   complaint("/CN=client", X509_V_ERR_INVALID_PURPOSE));
 }
 
 static void issuers_that_are_not_trusted_are_refused(void **state)

@@ -178,6 +178,20 @@ void assert_read_answers(struct link *link, enum stream_status status)
     assert_int_equal(n, 77);
 }
 
+const char *group_of(SSL *ssl)
+{
+    return SSL_group_to_name(ssl, (int)SSL_get_negotiated_group(ssl));
+}
+
+const char *complaint(const char *subject, int error)
+{
+    static char text[256];
+
+    snprintf(text, sizeof(text), "certificate %s: %s", subject,
+             X509_verify_cert_error_string(error));
+    return text;
+}
+
 struct version v1_2 = {TLS1_2_VERSION, "TLSv1.2"}, v1_3 = {TLS1_3_VERSION, "TLSv1.3"};
 
 int version_of(void **state)

@@ -83,6 +83,14 @@ void close_own(struct link *link);
 /* The next read of the server's stream answers this, and no bytes. */
 void assert_read_answers(struct link *link, enum stream_status status);
 
+/* ---- what OpenSSL says, which is another thing in each of its versions ---- */
+
+/* Its name of the group that this end agreed on. */
+const char *group_of(SSL *ssl);
+
+/* What is told of a certificate that fails with this X509_V_ERR_..., until the next call. */
+const char *complaint(const char *subject, int error);
+
 /* ---- tests that run once in each version ---- */
 
 struct version {
