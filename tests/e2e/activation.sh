@@ -23,10 +23,10 @@ print(*found)' "$1"
 activate() { # SETTINGS OPTION...: systemd-socket-activate, from the moment that it listens
     printf '%s\n' "$1" >echod.conf
     launch systemd-socket-activate "${@:2}" "$ECHOD" -c echod.conf
-    within 15 logged "Listening on" || fail "systemd-socket-activate does not listen"
+    within 60 logged "Listening on" || fail "systemd-socket-activate does not listen"
 }
 at() { # MODE PORT OPTION...: peer.py, where no listener is announced yet
-    timeout 30 python3 "$here/peer.py" "$1" --port "$2" "${@:3}"
+    timeout 60 python3 "$here/peer.py" "$1" --port "$2" "${@:3}"
 }
 tls=(--tls --ca "$PKI/ca.crt")
 read -r one two three < <(free_ports 3)
@@ -41,7 +41,7 @@ expect "they are what the listeners have" \
 expect_records 2 listener=plain end=closed
 expect_records 1 listener=tls end=closed
 kill -HUP "$echod_pid"
-expect "a reload" within 15 logged "echod.conf: reloaded"
+expect "a reload" within 60 logged "echod.conf: reloaded"
 expect "keeps them" at whole "$three"
 stop_echod
 
@@ -71,7 +71,7 @@ expect_records 21 listener=plain end=closed bytes_out=1024
 expect_records 1 listener=tls end=closed bytes_out=1024
 expect "a client that says nothing" at whole "$one" --size 0
 expect_records 1 listener=plain end=probe
-expect "no process stays" within 15 serves 0
+expect "no process stays" within 60 serves 0
 kill "$echod_pid"
 wait "$echod_pid"
 
@@ -87,7 +87,7 @@ inetd() { # SETTINGS: for one client on the path `inetd`, standard error and all
     printf '%s\n' "$1" >echod.conf
     rm -f inetd
     launch socat UNIX-LISTEN:inetd "EXEC:./echod -c echod.conf,nofork,stderr"
-    within 15 test -S inetd || fail "socat does not listen"
+    within 60 test -S inetd || fail "socat does not listen"
 }
 inetd 'log = { target = "stderr"; level = "debug"; };'
 expect "no line of the log reaches the client" at whole 0 --unix inetd --size 100000

@@ -23,7 +23,7 @@ complain() { # FILE WORDS TEXT
 }
 
 run() { # ARGUMENT...: echod's status and output; a hang is a failure too
-    output=$(timeout 10 "$ECHOD" "$@" 2>&1 </dev/null)
+    output=$(timeout 60 "$ECHOD" "$@" 2>&1 </dev/null)
     status=$?
 }
 

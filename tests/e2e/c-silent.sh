@@ -10,7 +10,7 @@ start_peer silent tls
 silent+=($!)
 start_peer silent tls --half-handshake
 silent+=($!)
-expect "three silent clients" within 15 serves 3
+expect "three silent clients" within 60 serves 3
 
 expect "20 plain clients beside them" peer many plain --count 20
 expect "20 TLS clients beside them" peer many tls --count 20
@@ -18,5 +18,5 @@ expect_records 40 end=closed
 expect "the silent ones are still there" serves 3
 
 kill "${silent[@]}"
-expect "and gone when they go" within 15 serves 0
+expect "and gone when they go" within 60 serves 0
 stop_echod

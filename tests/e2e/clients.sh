@@ -11,19 +11,19 @@ need openssl socat ncat nc gnutls-cli curl
 base64 binary >text # for telnet, which gives some bytes a meaning
 
 gets_back() { # FILE COMMAND...: the command's input is the file, and so is its output
-    timeout 30 "${@:2}" <"$1" >back 2>err && cmp "$1" back && return
+    timeout 60 "${@:2}" <"$1" >back 2>err && cmp "$1" back && return
     head -n 5 err
     return 1
 }
 gets_held() { # the same for a client that leaves when its input ends: not before all is back
     : >back
-    hold "$1" | timeout 30 "${@:2}" >>back 2>err && cmp "$1" back && return
+    hold "$1" | timeout 60 "${@:2}" >>back 2>err && cmp "$1" back && return
     head -n 5 err
     return 1
 }
 hold() { # FILE
     cat "$1"
-    within 20 all_back "$1"
+    within 60 all_back "$1"
 }
 all_back() { [ "$(stat -c %s back)" -ge "$(stat -c %s "$1")" ]; }
 
@@ -35,14 +35,14 @@ start_echod "listeners = (
 );"
 plain=$(port plain) tls=$(port tls) ca=$PKI/ca.crt
 
-expect "socat" gets_back binary socat -t 20 - "TCP:127.0.0.1:$plain"
+expect "socat" gets_back binary socat -t 60 - "TCP:127.0.0.1:$plain"
 expect "ncat" gets_back binary ncat 127.0.0.1 "$plain"
 expect "nc -N" gets_back binary nc -N 127.0.0.1 "$plain"
 expect "curl telnet:" gets_back text curl -sSN "telnet://127.0.0.1:$(port idle)"
 expect_records 3 listener=plain end=closed bytes_out=200010
 expect_records 1 listener=idle end=idle bytes_out="$(stat -c %s text)"
 
-expect "socat, TLS" gets_back binary socat -t 20 - "OPENSSL:127.0.0.1:$tls,cafile=$ca"
+expect "socat, TLS" gets_back binary socat -t 60 - "OPENSSL:127.0.0.1:$tls,cafile=$ca"
 expect "gnutls-cli" gets_back binary \
     gnutls-cli --logfile=gnutls.log --x509cafile="$ca" -p "$tls" 127.0.0.1
 expect "openssl s_client" gets_held binary \

@@ -9,15 +9,15 @@ start_peer loop plain --keep
 plain=$!
 start_peer loop tls --keep
 tls=$!
-expect "two clients" within 15 serves 2
+expect "two clients" within 60 serves 2
 kill -TERM "$echod_pid"
 for port in "${ports[@]}"; do
-    expect "new clients are refused at once" within 10 refused "$port"
+    expect "new clients are refused at once" within 60 refused "$port"
 done
-expect "while those of before stay" within 15 serves 2
+expect "while those of before stay" within 60 serves 2
 kill $plain
 expect "and finish" wait $plain
-expect "one by one" within 15 serves 1
+expect "one by one" within 60 serves 1
 kill $tls
 expect "all of them" wait $tls
 expect_exit 0 "$echod_pid"
@@ -27,7 +27,7 @@ expect_records 2 end=closed
 start_echod "drain_timeout = 0.5; $both"
 start_peer silent plain
 silent=$!
-expect "a silent client" within 15 serves 1
+expect "a silent client" within 60 serves 1
 stop_echod
 expect_records 1 end=drained
 expect "is cut" wait $silent
@@ -36,9 +36,9 @@ expect "is cut" wait $silent
 start_echod "drain_timeout = 600; $both"
 start_peer silent tls
 silent=$!
-expect "a silent client" within 15 serves 1
+expect "a silent client" within 60 serves 1
 kill -TERM "$echod_pid"
-expect "the drain has begun" within 10 logged stopping
+expect "the drain has begun" within 60 logged stopping
 sleep 0.5
 expect "and goes on" serves 1
 stop_echod

@@ -17,7 +17,7 @@ run() { # STATUS ARGUMENT...: echod ends with that status, its output in the fil
     local wanted=$1
     shift
     cases=$((cases + 1)) what="echod $*" status=0
-    timeout 10 "$ECHOD" "$@" >out 2>err </dev/null || status=$?
+    timeout 60 "$ECHOD" "$@" >out 2>err </dev/null || status=$?
     [ $status = "$wanted" ] || fail "$what: exit status $status, not $wanted"
 }
 

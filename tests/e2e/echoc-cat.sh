@@ -29,7 +29,7 @@ at_once() { # LISTENER: an echo is there before the input ends
     "$ECHOC" cat --ca "$PKI/ca.crt" "$(url "$1")" <fifo-$1 >out-$1 2>err &
     exec 9>fifo-$1
     echo first >&9
-    within 20 grep -q first out-$1 || return 1
+    within 60 grep -q first out-$1 || return 1
     exec 9>&-
     wait $!
 }
@@ -133,12 +133,12 @@ interrupted() {
     mkfifo silent
     "$ECHOC" cat "$(url plain)" <>silent >out 2>err &
     pid=$!
-    within 15 serves 1 || return 1
+    within 60 serves 1 || return 1
     kill -INT $pid
-    within 10 gone $pid || return 1
+    within 60 gone $pid || return 1
     wait $pid || status=$?
     [ $status = 1 ] && complains '^echoc: interrupted$'
 }
-within 15 serves 0
+within 60 serves 0
 expect "SIGINT" interrupted
 stop_echod

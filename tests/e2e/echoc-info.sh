@@ -81,7 +81,7 @@ c, _ = s.accept()
 c.sendall(sys.argv[1].encode() + b"\n")
 while data := c.recv(1000):
     c.sendall(data)' "$1" >greeter &
-    within 20 test -s greeter || fail "no server"
+    within 60 test -s greeter || fail "no server"
 }
 greeting '{"peer": "somebody", "tls": null}'
 run 0 info "tcp://127.0.0.1:$(cat greeter)"

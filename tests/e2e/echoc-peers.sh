@@ -21,9 +21,9 @@ serve() { # TOOL ARGUMENT...: in the background, until `port` takes connections
     local tool=$1
     setsid "$@" >"log.$tool" 2>&1 </dev/null & # a group, as it may fork for each client
     server=$!
-    within 15 connects || fail "$tool does not listen: $(cat "log.$tool")"
+    within 60 connects || fail "$tool does not listen: $(cat "log.$tool")"
 }
-connects() { gone $server || timeout 5 bash -c ": >/dev/tcp/127.0.0.1/$port" 2>/dev/null; }
+connects() { gone $server || timeout 60 bash -c ": >/dev/tcp/127.0.0.1/$port" 2>/dev/null; }
 
 row() { printf '%-24s %-30s %-26s %s\n' "$@"; }
 
@@ -36,7 +36,7 @@ try() { # NAME SCHEME TOOL ARGUMENT...: one row of the table
     tried=$((tried + 1))
     serve "${@:3}"
 
-    timeout -k 5 30 "$ECHOC" cat --json --timeout 2 "${ca[@]}" "$url" <input >out 2>err || cat_status=$?
+    timeout 120 "$ECHOC" cat --json --timeout 2 "${ca[@]}" "$url" <input >out 2>err || cat_status=$?
     [ $cat_status -le 1 ] || fail "$name: cat ended with $cat_status: $(cat err)"
     tail -n 1 err >last
     told=$(wc -c <out)
@@ -50,12 +50,12 @@ try() { # NAME SCHEME TOOL ARGUMENT...: one row of the table
         complains '^echoc: (echo|end): .' || fail "$name: no words: $(cat err)"
     fi
 
-    timeout -k 5 30 "$ECHOC" ping --json -c 5 -i 0 -W 2 "${ca[@]}" "$url" >out 2>err
+    timeout 120 "$ECHOC" ping --json -c 5 -i 0 -W 60 "${ca[@]}" "$url" >out 2>err
     json 'd["sent"] == d["received"] == 5 and d["echo"]["count"] == 5' ||
         fail "$name: ping: $(cat out err)"
     pinged=$(python3 -c 'import json
 d = json.load(open("out")); print("5 of 5, p50 %.3f ms" % (d["echo"]["p50_usec"] / 1e3))')
-    timeout -k 5 30 "$ECHOC" check -W 2 "${ca[@]}" "$url" >out 2>err || check_status=$?
+    timeout 120 "$ECHOC" check -W 2 "${ca[@]}" "$url" >out 2>err || check_status=$?
     [ "$(wc -l <out)" = 1 ] && case $check_status in
     0) says '^ECHO OK - ' ;;
     2) says '^ECHO CRITICAL - .*: (echo|end): ' ;;

@@ -53,7 +53,7 @@ start_echod "$(example behind-haproxy)"
         sed "s|bind :7|bind unix@$dir/front|; s|:7007|:$(port echo)|; s|port 7000|port $(port health)|"
 } >haproxy.cfg
 haproxy -db -f haproxy.cfg >haproxy.log 2>&1 &
-within 20 test -S front || { cat haproxy.log; fail "haproxy"; }
+within 60 test -S front || { cat haproxy.log; fail "haproxy"; }
 run 0 ping -c 1 unix:front
 expect_records 1 end=closed bytes_in=64
 stop_echod
@@ -68,7 +68,7 @@ log=log.passed
 systemd-socket-activate -l "127.0.0.1:$one" -l "127.0.0.1:$two" --fdname=echo:secure \
     "$ECHOD" -c "$examples/socket-activated.conf" 2>$log &
 echod_pid=$!
-within 10 grep -q "Listening on 127.0.0.1:$two" $log || { cat $log; fail "systemd-socket-activate"; }
+within 60 grep -q "Listening on 127.0.0.1:$two" $log || { cat $log; fail "systemd-socket-activate"; }
 run 0 ping -c 1 "tcp://127.0.0.1:$one"
 run 0 ping -c 1 --ca certs/out/ca.crt "tls://127.0.0.1:$two"
 expect_records 1 listener=echo end=closed

@@ -1,17 +1,17 @@
 #!/bin/bash
-# faults-keeper.sh - the keeper of the private keys, and the way to it, fail a hundred times: that
-# costs handshakes and nothing else. Afterwards all is well within a second.
+# faults-keeper.sh - the keeper of the private keys, and the way to it, fail $faults times: that
+# costs handshakes and nothing else. Afterwards all is well.
 . "$(dirname "$0")/lib.sh"
 need strace
-faults=100
+faults=${faults-30}
 ! sanitized || faults=20 # whose handshakes take many times as long
 
 # handshakes one after the other, whatever becomes of them, until the faults have been met
 drive() { # COMMAND: tells when
-    local end=$((SECONDS + 60))
+    local i=0
     until "$@"; do
-        [ $SECONDS -lt $end ] || fail "only $(injected) faults were met"
-        timeout 20 "$ECHOC" load -C 4 -d 1 --new --ca "$PKI/ca.crt" "$(url tls)" >/dev/null 2>&1
+        [ $((i++)) -lt 100 ] || fail "only $(injected) faults were met"
+        timeout 60 "$ECHOC" load -C 4 -d 0.2 --new --ca "$PKI/ca.crt" "$(url tls)" >/dev/null 2>&1
     done
 }
 injected() { cat trace* | grep -c INJECTED; }
@@ -20,14 +20,16 @@ trace() { # PID OPTION...
     : >trace
     strace -o trace -p "$1" "${@:2}" 2>strace.err &
     tracer=$!
-    within 10 grep -q attached strace.err || skip "strace: $(cat strace.err)"
+    within 60 has_begun
+    grep -q attached strace.err || skip "strace: $(cat strace.err)"
 }
+has_begun() { grep -q attached strace.err || gone "$tracer"; }
 untrace() { kill $tracer && wait $tracer; } 2>/dev/null
-works_soon() { # within a second, of a machine that has nothing else to do
-    local begin=${EPOCHREALTIME/./} msec
-    until peer whole tls --size 100 --timeout 10 2>/dev/null; do
-        msec=$(((${EPOCHREALTIME/./} - begin) / 1000))
-        [ $msec -le "$(a_second)" ] || fail "$1: no handshake for $msec ms"
+works_soon() { # with one of the next ten handshakes, a tenth of a second apart
+    local i=0
+    until peer whole tls --size 100 2>/dev/null; do
+        [ $((++i)) -lt 10 ] || fail "$1: no handshake"
+        sleep 0.1
     done
     printf 'ok - %s: %s faults, and it works\n' "$1" "$(injected)"
 }
@@ -36,7 +38,7 @@ has_keeper() { [ -n "$(keeper)" ]; }
 
 # strace leaves out the calls that it lets fail, which a sealed process would be killed for
 ECHOD=$top_builddir/tests/e2e/unsealed
-start_echod "max_clients_per_source = 0; handshake_timeout = 5; log = { level = \"debug\"; }; $both"
+start_echod "max_clients_per_source = 0; handshake_timeout = 20; log = { level = \"debug\"; }; $both"
 parent=$echod_pid
 
 # ---- the keeper ----
@@ -60,8 +62,8 @@ done
 for ((i = 0; i < 20; i++)); do
     pid=$(keeper)
     kill -KILL "$pid"
-    within 10 gone "$pid" || fail "it does not die"
-    within 10 has_keeper || fail "no other one comes"
+    within 60 gone "$pid" || fail "it does not die"
+    within 60 has_keeper || fail "no other one comes"
 done
 works_soon "20 keepers killed"
 [ "$(grep -c "another one has taken its place" $log)" -le 3 ] || fail "it says so too often"
@@ -73,10 +75,10 @@ stop_echod
 # (LeakSanitizer cannot look under strace)
 export ASAN_OPTIONS=detect_leaks=0
 for fault in socketpair:EMFILE clone:EAGAIN; do
-    timeout 30 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
+    timeout 60 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
         "$ECHOD" -c echod.conf 2>err
     [ $? = 71 ] || fail "no keeper at the start, $fault: $(cat err)"
-    timeout 30 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
+    timeout 60 strace -f -o /dev/null -e "inject=${fault%:*}:error=${fault#*:}" \
         "$ECHOD" -t -c echod.conf >/dev/null
     [ $? = 71 ] || fail "-t, no keeper, $fault: not 71"
     expect "no keeper at the start, $fault" complains "^echod: echod.conf: cannot load it: .*the key keeper"

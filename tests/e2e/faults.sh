@@ -1,11 +1,10 @@
 #!/bin/bash
-# faults.sh - system calls of the parent fail a hundred times in a row: it lives, says so once, and
+# faults.sh - system calls of the parent fail $faults times in a row: it lives, says so once, and
 # every client is served. One that fails in a client's process costs that client only.
 . "$(dirname "$0")/lib.sh"
 need strace
-faults=100
+faults=${faults-30}
 tracer=
-pause=60 # seconds that anything here may take
 
 # ---- one daemon each, since bursts run side by side ----
 
@@ -13,7 +12,7 @@ pause=60 # seconds that anything here may take
 client() { # PORT
     local fd line status=lost
     if exec {fd}<>"/dev/tcp/127.0.0.1/$1"; then
-        echo "line" >&"$fd" && read -r -t 30 -u "$fd" line && [ "$line" = line ] && status=served
+        echo "line" >&"$fd" && read -r -t 60 -u "$fd" line && [ "$line" = line ] && status=served
         exec {fd}>&-
     else
         status=refused
@@ -24,19 +23,22 @@ client() { # PORT
 start_tracer() { # PID OPTION...: strace, once it is attached
     strace -ttt -o trace -p "$1" "${@:2}" 2>strace.err &
     tracer=$!
-    within 10 grep -q attached strace.err || skip "strace: $(cat strace.err)"
+    within 60 has_begun "$tracer" strace.err
+    grep -q attached strace.err || skip "strace: $(cat strace.err)"
 }
+has_begun() { grep -q attached "$2" || gone "$1"; } # TRACER ITS-MESSAGES
 stop_tracer() {
     kill "$tracer" && wait "$tracer"
 } 2>/dev/null
 injected() { grep -c INJECTED trace; }
+goes_on() { ! tail -n 1 trace | grep -q INJECTED; }
 lost_lines() { sed -n 's/.* \([0-9]*\) log lines could not be written/\1/p' $log; }
 recorded() { # a record for each client, but for lines that are lost and counted
     local lost
     lost=$(lost_lines)
     [ $(($(records | wc -l) + ${lost:-0})) = "$(wc -l <clients)" ]
 }
-same_parent() { ! gone "$echod_pid" && [ "$(ps -o comm= -p "$echod_pid")" = echod ]; }
+same_parent() { ! gone "$echod_pid" && [ "$(ps -o comm= -p "$echod_pid")" = "${ECHOD##*/}" ]; }
 in_own_directory() { # COMMAND...: the rest of lib.sh works there as it does here
     local status
     mkdir "$2.$3" && cd "$2.$3" || exit 1
@@ -50,40 +52,43 @@ in_own_directory() { # COMMAND...: the rest of lib.sh works there as it does her
 # ---- the parent ----
 
 # Clients one after the other until the faults have all been met. One that waits is enough for those
-# that keep it waiting: the parent tries again by itself.
+# that keep it waiting: the parent tries again by itself. One call at least comes behind them.
 drive() {
-    local end=$((SECONDS + pause))
-    while [ "$(injected)" -lt $faults ]; do
-        [ $SECONDS -lt $end ] || return 1
+    local i
+    for ((i = 0; i < 10 * faults; i++)); do
+        [ "$(injected)" -lt "$faults" ] || ! goes_on || return 0
         client "$port"
     done
+    return 1
 }
-since_last_fault() { # milliseconds
-    awk -v now="$EPOCHREALTIME" '/INJECTED/ { last = $1 } END { printf "%d\n", (now - last) * 1000 }' trace
+pause_after() { # in ms, as strace has it: from the last fault to the next call, which is no fault
+    awk '/INJECTED/ { last = $1; after = ""; next } after == "" { after = $1 }
+        END { printf "%d\n", (after - last) * 1000 }' trace
 }
 
-# a call of the parent fails a hundred times; LINE then says so, but hardly more than once
+# a call of the parent fails $faults times; LINE then says so, but not more than every ten seconds
 burst() { # CALL ERROR LINE [SETTINGS-OF-LOG]
-    local name="$1 $2" port lines msec
+    local name="$1 $2" port lines msec begin=$SECONDS
     start_echod "log = { level = \"debug\"; ${4-} }; port = 0;"
     port=$(port echo)
     start_tracer "$echod_pid" -e "trace=$1" -e "inject=$1:error=$2:when=1..$faults"
     drive || fail "$name: only $(injected) faults were met"
     client "$port"
-    msec=$(since_last_fault)
     stop_tracer
-    [ "$msec" -le "$(a_second)" ] || fail "$name: served only $msec ms after the last fault"
+    msec=$(pause_after)
+    [ "$msec" -le 10000 ] || fail "$name: tried again only $msec ms after the last fault"
     client "$port" # whose end is also the moment to look for others
     same_parent || fail "$name: the parent is gone"
     ! grep -v served clients || fail "$name: not all clients were served"
-    within 15 recorded || fail "$name: $(records | wc -l) records of $(wc -l <clients) clients"
+    within 60 recorded || fail "$name: $(records | wc -l) records of $(wc -l <clients) clients"
     lines=$(grep -c -- "$3" $log)
     case $3 in
     none) ;;
-    *) [ "$lines" -ge 1 ] && [ "$lines" -le 3 ] || fail "$name: $lines lines say so" ;;
+    *) [ "$lines" -ge 1 ] && [ "$lines" -le $((2 + (SECONDS - begin) / 10)) ] ||
+        fail "$name: $lines lines say so" ;;
     esac
     stop_echod
-    printf 'ok - %s: %s faults, %s clients, served %s ms later, %s lines\n' "$name" "$(injected)" \
+    printf 'ok - %s: %s faults, %s clients, the next call %s ms later, %s lines\n' "$name" "$(injected)" \
         "$(wc -l <clients)" "$msec" "$lines"
 }
 
@@ -99,10 +104,9 @@ all_end() { # before the first failure counts: each clears its own away
     bursts=()
 }
 
-# those that pause between two tries take ten seconds, but no time of the machine
+# those that pause between two tries take a tenth of a second for each, but no time of the machine
 for error in EMFILE ENFILE ENOBUFS ENOMEM; do start accept4 $error "cannot accept"; done
 for error in EAGAIN ENOMEM; do start clone,clone3 $error "cannot make a process"; done
-all_end
 for error in ECONNABORTED EINTR EAGAIN EPERM; do start accept4 $error none; done
 start epoll_wait,epoll_pwait,epoll_pwait2 EINTR none
 start epoll_wait,epoll_pwait,epoll_pwait2 ENOMEM "cannot wait for events"
@@ -122,24 +126,29 @@ new_child() {
     return 1
 }
 cases=0 attached=0 clients=() tracers=()
-# a client whose process meets the fault whenever it makes the call
+# a client whose process meets the fault whenever it makes the call; it waits until strace is there
 spoil() { # WAY CALL ERROR
     cases=$((cases + 1))
-    start_peer whole "$1" --size 20000 --pause-send 1 --timeout 40 2>/dev/null
+    start_peer whole "$1" --size 20000 --pause-send 1 --timeout 120 2>/dev/null
     clients+=($!)
-    within 30 new_child || fail "no process for a client"
+    within 60 new_child || fail "no process for a client"
+    kill -STOP $!
     seen+="$child "
     : >strace.$cases
     strace -o trace.$cases -p "$child" -e trace="$2" -e inject="$2:error=$3:when=1..$faults" \
         2>strace.$cases &
     tracers+=($!)
-    within 10 grep -q attached strace.$cases || echo "too late for $1 $2 $3"
+    within 60 has_begun $! strace.$cases
+    grep -q attached strace.$cases || echo "too late for $1 $2 $3: $(cat strace.$cases)"
+    kill -CONT "${clients[-1]}"
 }
 
-start_echod "log = { level = \"debug\"; }; idle_timeout = 10; handshake_timeout = 10; $both"
+# strace leaves out the calls that it lets fail, which a sealed process would be killed for
+ECHOD=$top_builddir/tests/e2e/unsealed
+start_echod "log = { level = \"debug\"; }; idle_timeout = 60; handshake_timeout = 60; $both"
 start_peer loop tls --keep --pause-send 0.2 --seconds 300
 bystander=$!
-within 30 new_child || fail "no process for a client"
+within 60 new_child || fail "no process for a client"
 seen+="$child "
 for error in ECONNRESET ENOMEM EINTR; do spoil plain recvfrom $error; done
 for error in EPIPE ENOBUFS ENOMEM; do spoil plain sendto $error; done
@@ -151,7 +160,7 @@ for error in EAGAIN ENOSYS; do spoil tls getrandom $error; done
 sanitized || # whose own memory it would be
     for call in mmap brk; do spoil tls $call ENOMEM; done
 for pid in "${clients[@]}"; do wait "$pid" 2>/dev/null; done
-within 15 serves 1 || fail "$(($(children | wc -l) - 1)) processes are left over"
+within 60 serves 1 || fail "$(($(children | wc -l) - 1)) processes are left over"
 for pid in "${tracers[@]}"; do kill "$pid"; wait "$pid"; done 2>/dev/null
 attached=$(grep -l INJECTED trace.* | wc -l)
 printf '%s clients, of which %s met a fault:\n' $cases "$attached"
@@ -163,5 +172,5 @@ for way in plain tls1.2 tls1.3; do expect "it serves, $way" peer whole $way; don
 kill $bystander
 wait $bystander || fail "another client has suffered"
 expect_records $((cases + 4))
-crashes=$(records end=crashed | wc -l) # a fault may make a call look like one that is forbidden
+crashes=$(records end=crashed | wc -l)
 stop_echod

@@ -34,7 +34,7 @@ done
 # ---- netcat, which knows nothing ----
 netcat() { # LISTENER SENT BACK: as printf has them
     # shellcheck disable=SC2059
-    cmp <(printf "$2" | timeout 30 nc -N 127.0.0.1 "$(port "$1")") <(printf "$3")
+    cmp <(printf "$2" | timeout 60 nc -N 127.0.0.1 "$(port "$1")") <(printf "$3")
 }
 expect "line: lines" netcat line 'one\n\r\ntwo\r\n\n' 'one\n\r\ntwo\r\n\n'
 expect_records 1 listener=line end=closed bytes_in=12 bytes_out=12 messages=4

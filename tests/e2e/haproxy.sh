@@ -68,7 +68,7 @@ listen tls
     default-server send-proxy-v2 proxy-v2-options crc32c,unique-id
 $(servers 7003)
 END
-ask() { timeout 10 socat -t 5 - UNIX-CONNECT:haproxy.sock <<<"$1"; } # COMMAND
+ask() { timeout 60 socat -t 60 - UNIX-CONNECT:haproxy.sock <<<"$1"; } # COMMAND
 set_state() { # DAEMON STATE
     local way
     for way in one two tls; do ask "set server $way/s$1 state $2" >/dev/null || fail "haproxy"; done
@@ -82,8 +82,8 @@ is_down() { in_all_ways "$1" '$18 == "DOWN"'; }
 
 haproxy -db -f haproxy.cfg >haproxy.log 2>&1 &
 haproxy=$!
-within 20 test -S haproxy.sock || { cat haproxy.log; fail "haproxy does not start"; }
-for i in 1 2 3; do expect "daemon $i: its health checks pass" within 40 is_up $i; done
+within 60 test -S haproxy.sock || { cat haproxy.log; fail "haproxy does not start"; }
+for i in 1 2 3; do expect "daemon $i: its health checks pass" within 60 is_up $i; done
 
 # ---- load ----
 
@@ -128,7 +128,7 @@ all="log.*" # of the daemons, those that have been stopped too
 tells() { # LISTENER PORT OPTION...: its record, of a client at `host`
     local log=$all
     "${client[@]}" python3 "$here/peer.py" whole --host $proxy --port "$2" --source "$host" --size 100000 \
-        "${@:3}" && within 15 has_records 1 "listener=$1" "client=$host" bytes_in=100000 end=closed
+        "${@:3}" && within 60 has_records 1 "listener=$1" "client=$host" bytes_in=100000 end=closed
 }
 for host in $visitors; do
     expect "one: $host is told" tells one 7001
@@ -144,14 +144,14 @@ for version in 1.2 1.3; do
     expect "TLS $version: a session opens" visit_proxy $version -sess_out session-$version
 done
 start_loads
-for i in 1 2 3; do expect "daemon $i: it is under load" within 40 is_loaded $i; done
+for i in 1 2 3; do expect "daemon $i: it is under load" within 60 is_loaded $i; done
 for i in 1 2 3; do
     set_state $i drain
-    expect "daemon $i: nobody comes any more" within 40 is_idle $i
+    expect "daemon $i: nobody comes any more" within 60 is_idle $i
     stop_daemon $i
     start_daemon $i
     set_state $i ready
-    expect "daemon $i: it is back, and under load" within 40 is_loaded $i
+    expect "daemon $i: it is back, and under load" within 60 is_loaded $i
 done
 end_loads
 
@@ -164,9 +164,9 @@ done
 # ---- one that goes without a word is found out, and its clients go to the others ----
 stop_daemon 1
 start_loads
-expect "daemon 1: it is missed" within 40 is_down 1
+expect "daemon 1: it is missed" within 60 is_down 1
 start_daemon 1
-expect "daemon 1: it is back" within 40 is_loaded 1
+expect "daemon 1: it is back" within 60 is_loaded 1
 end_loads
 
 # ---- what the records say ----

@@ -30,7 +30,7 @@ handshakes() { # N: at each listener, with both versions of TLS
 stay() { # at each listener a client in the middle of its session
     local kind
     for kind in "${kinds[@]}"; do start_peer loop "tls-$kind" --keep --seconds 100; done
-    expect "clients that stay" within 30 serves ${#kinds[@]}
+    expect "clients that stay" within 60 serves ${#kinds[@]}
 }
 leave() {
     local pid
@@ -52,7 +52,7 @@ handshakes 13
 stay
 scan 0 "no key in any process after 100 handshakes" $(everyone)
 kill -HUP "$echod_pid"
-within 30 logged "echod.conf: reloaded" || fail "no reload"
+within 60 logged "echod.conf: reloaded" || fail "no reload"
 handshakes 2
 leave
 stay

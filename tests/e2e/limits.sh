@@ -72,10 +72,10 @@ stop_echod
 start_echod "max_clients = 2; $both"
 start_peer silent plain --seconds 600
 first=$!
-expect "one client" within 15 serves 1
+expect "one client" within 60 serves 1
 start_peer silent tls --seconds 600
 second=$!
-expect "two clients" within 15 serves 2
+expect "two clients" within 60 serves 2
 start_peer whole plain
 third=$!
 sleep 1

@@ -10,7 +10,7 @@ listens_on() { # LISTENER ADDRESS...: on these and no other, all with one port
 }
 cannot_listen() { # SETTINGS TEXT: exit status 69, and a line that contains the text
     printf '%s\n' "$1" >second.conf
-    timeout 15 "$ECHOD" -c second.conf >second.log 2>&1 </dev/null
+    timeout 60 "$ECHOD" -c second.conf >second.log 2>&1 </dev/null
     [ $? = 69 ] && grep -qF -- "$2" second.log || { cat second.log; return 1; }
 }
 has_address() { # IPv6-ADDRESS: it is one of this machine
@@ -29,9 +29,9 @@ start_echod 'listeners = (
     { name = "any"; host = "*"; port = 0; },
     { name = "ipv4"; host = "127.0.0.1"; port = 0; }
 );'
-expect "localhost is every loopback address" within 5 listens_on localhost "${loopback[@]}"
-expect "* is every address" within 5 listens_on any "${any[@]}"
-expect "an address is no other" within 5 listens_on ipv4 127.0.0.1
+expect "localhost is every loopback address" within 60 listens_on localhost "${loopback[@]}"
+expect "* is every address" within 60 listens_on any "${any[@]}"
+expect "an address is no other" within 60 listens_on ipv4 127.0.0.1
 for name in localhost any ipv4; do
     expect "$name serves IPv4" peer whole $name
 done
@@ -70,8 +70,8 @@ start_echod "$share port = 0;"
 first=("$echod_pid" "$log")
 start_echod "$share port = $(port echo);"
 expect "clients of both" peer many echo --count 60
-expect "the second has some" within 15 has_served
+expect "the second has some" within 60 has_served
 stop_echod
 echod_pid=${first[0]} log=${first[1]}
-expect "and the first" within 15 has_served
+expect "and the first" within 60 has_served
 stop_echod

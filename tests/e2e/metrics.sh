@@ -21,7 +21,7 @@ is() { # NUMBER SAMPLE [FILE]
     now=$(value "${@:2}")
     [ "$now" = "$1" ] || { echo "$2 is ${now:-not there}, not $1"; return 1; }
 } >&2
-settles() { within 20 is "$@" 2>/dev/null || is "$@"; }
+settles() { within 60 is "$@" 2>/dev/null || is "$@"; }
 of() { printf '%s{listener="%s"%s}' "$1" "$2" "${3+,$3}"; } # FAMILY LISTENER [LABEL]: a sample
 sum() { # FAMILY: of all its samples
     awk -v name="$1{" 'index($1, name) == 1 { n += $2 } END { print n }' $file
@@ -63,13 +63,13 @@ run 0 cat "$(url plain)" <random
 expect "the bytes are back" cmp -s random out
 printf 'one\ntwo\nthree\n' | "$ECHOC" cat "$(url line)" >out
 yes | head -n 600 | "$ECHOC" cat "$(url line)" >/dev/null 2>&1
-echo 'this is no TLS' | timeout 20 socat -t 5 - "TCP:127.0.0.1:$(port tls)" >/dev/null 2>&1
+echo 'this is no TLS' | timeout 60 socat -t 60 - "TCP:127.0.0.1:$(port tls)" >/dev/null 2>&1
 refused=$(peer knock deny --count 7 --source 127.0.1.9)
 expect "refused at the door: 7" [ "$refused" = 0 ]
 
 # ---- while they are served ----
 start_peer knock plain --count 3 --keep --seconds 100 >kept
-within 30 test -s kept || fail "nobody came"
+within 60 test -s kept || fail "nobody came"
 expect "clients: 3 are here" settles 3 "$(of echod_clients plain)"
 expect "clients: none elsewhere" is 0 "$(of echod_clients tls)"
 expect "promtool: still clean" is_clean
@@ -78,7 +78,7 @@ exporter_port=$(nobody)
 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
     --collector.textfile.directory="$dir/metrics" --web.listen-address="127.0.0.1:$exporter_port" >exporter.log 2>&1 &
 scrape() { curl -fsS --max-time 10 "http://127.0.0.1:$exporter_port/metrics" >scraped; }
-within 30 scrape 2>/dev/null || fail "node_exporter does not serve: $(cat exporter.log scraped)"
+within 60 scrape 2>/dev/null || fail "node_exporter does not serve: $(cat exporter.log scraped)"
 same() { # SAMPLE...: node_exporter has the file's number of each
     local each
     for each; do is "$(value "$each")" "$each" scraped || return 1; done
@@ -93,11 +93,11 @@ expect "node_exporter: a counter is one" grep -qx '# TYPE echod_connections_tota
 expect "node_exporter: and so is a histogram" grep -qx '# TYPE echod_handshake_seconds histogram' scraped
 
 # ---- reload ----
-reload() { settings "$2" >echod.conf; [ $# = 2 ] || echo "$3" >>echod.conf; kill -HUP "$echod_pid"; within 15 logged "$1"; }
+reload() { settings "$2" >echod.conf; [ $# = 2 ] || echo "$3" >>echod.conf; kill -HUP "$echod_pid"; within 60 logged "$1"; }
 expect "reload: one with a fault" reload "not reloaded, the settings" $file 'prot = 1;'
 expect "reload: it is told" settles 0 echod_last_reload_successful
 expect "reload: to another file" reload "echod.conf: reloaded" metrics/other.prom
-expect "reload: the old one is gone" within 10 [ ! -e $file ]
+expect "reload: the old one is gone" within 60 [ ! -e $file ]
 file=metrics/other.prom
 expect "reload: the counts are the same" settles 3 "$(of echod_clients plain)"
 expect "reload: this one was well" is 1 echod_last_reload_successful
@@ -109,9 +109,9 @@ expect "certificate: when it expires" is "$(date -d "$(openssl x509 -in "$PKI/se
 rm -rf metrics && : >metrics
 many plain 1
 expect "a file that cannot be written is told" \
-    within 15 logged 'cannot write metrics_file metrics/other.prom: Not a directory'
+    within 60 logged 'cannot write metrics_file metrics/other.prom: Not a directory'
 rm metrics && mkdir metrics
-expect "and tried again, without a client" within 15 test -e $file
+expect "and tried again, without a client" within 60 test -e $file
 
 # ---- after the drain ----
 crashes=0
@@ -137,13 +137,13 @@ expect "promtool: clean at the end" is_clean
 
 # ---- before the start ----
 settings no/such/echod.prom >bad.conf
-timeout 20 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
+timeout 60 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
 expect "-t: names the line" says '^bad.conf:1: metrics_file: cannot write no/such/echod.prom: No such file.*a note'
 settings "$dir/metrics" >bad.conf
-timeout 20 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
+timeout 60 "$ECHOD" -t -c bad.conf >out || fail "-t: exit status $?"
 expect "-t: a directory is no file" says 'metrics_file: cannot write .*/metrics: it is no regular file'
 start_echod "$(settings no/such/echod.prom)"
-expect "start: it is told" within 10 logged 'cannot write metrics_file no/such/echod.prom: No such file'
+expect "start: it is told" within 60 logged 'cannot write metrics_file no/such/echod.prom: No such file'
 expect "start: and nobody is turned away for it" peer whole plain
 stop_echod
 
@@ -152,9 +152,9 @@ printf '%s\n' 'metrics_file = "metrics/names.prom"; listeners = ( { name = "é";
     { name = "quote\"back\\slash"; port = 0; } );' >echod.conf
 launch "$ECHOD" -c echod.conf
 file=metrics/names.prom
-within 20 test -e $file || fail "no metrics of names"
+within 60 test -e $file || fail "no metrics of names"
 expect "names: clean" is_clean
 expect "names: three clients' gauges" [ "$(grep '^echod_clients{' $file | sort -u | wc -l)" = 3 ]
-expect "names: node_exporter takes them" within 20 eval "scrape && grep -Fq 'listener=\"\\\\xc3\\\\xa9\"' scraped"
+expect "names: node_exporter takes them" within 60 eval "scrape && grep -Fq 'listener=\"\\\\xc3\\\\xa9\"' scraped"
 expect "names: without an error" is 0 node_textfile_scrape_error scraped
 stop_echod

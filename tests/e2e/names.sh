@@ -33,7 +33,7 @@ start_echod "listeners = (
                 { names = \"other.example\"; $(of wrong-name) } ); }; } );"
 
 ask() { # LISTENER OPTION...: what s_client tells, in `told`
-    echo | timeout 30 openssl s_client -connect "127.0.0.1:$(port "$1")" -CAfile "$PKI/ca.crt" "${@:2}" \
+    echo | timeout 60 openssl s_client -connect "127.0.0.1:$(port "$1")" -CAfile "$PKI/ca.crt" "${@:2}" \
         >told 2>&1
 }
 shown() { # CERTIFICATE LISTENER OPTION...: the one that the server shows

@@ -12,7 +12,7 @@ ca=$PKI/ca.crt
 cat "$PKI/ca.crt" "$PKI/ca.crl" >with_crls # of its option for CRLs, openssl takes only the first
 
 openssl_says() { # LISTENER HOST OPTION...: its verdict, one word in brackets and more
-    timeout 20 openssl s_client -connect "127.0.0.1:$(port "$1")" -servername "$2" -verify_hostname "$2" \
+    timeout 60 openssl s_client -connect "127.0.0.1:$(port "$1")" -servername "$2" -verify_hostname "$2" \
         -CAfile "$ca" "${@:3}" </dev/null 2>&1 | sed -n 's/^ *Verify return code: //p' | head -n 1
 }
 says() { # WORDS LISTENER HOST OPTION...
@@ -30,7 +30,7 @@ expect "and has no TLS 1.3" grep -q 'alert protocol version' s_client.out
 
 cat "$PKI/ca.crt" "$PKI/intermediate.crt" >issuers # gnutls takes only CRLs of those that it trusts
 gnutls() { # PORT HOST
-    timeout 20 gnutls-cli -p "$1" --sni-hostname="$2" --verify-hostname="$2" --x509cafile=issuers \
+    timeout 60 gnutls-cli -p "$1" --sni-hostname="$2" --verify-hostname="$2" --x509cafile=issuers \
         --x509crlfile="$PKI/ca.crl" 127.0.0.1 </dev/null >gnutls.out 2>&1
 }
 gnutls_says() { # WORDS HOST
@@ -45,7 +45,7 @@ expect "gnutls: revoked" gnutls_says 'certificate chain is revoked' revoked.loca
 
 # whose exit status 60 is a certificate that does not hold, and 1 or 56 an answer that is no HTTP
 curl_ends() { # LISTENER HOST: the exit status
-    timeout 20 curl -s --max-time 2 --http0.9 --cacert "$ca" --crlfile "$PKI/ca.crl" -o body "https://$2:$(port "$1")/"
+    timeout 60 curl -s --max-time 2 --http0.9 --cacert "$ca" --crlfile "$PKI/ca.crl" -o body "https://$2:$(port "$1")/"
     echo $?
 }
 for name in expired self-signed wrong-name revoked; do

@@ -119,18 +119,23 @@ for name in tls tls-optional; do
     expect "$name: version 2" comes_back hello $name "$v2_tlv" TLS hello
     bytes_of "$v1"
     expect "$name: a byte at a time" comes_back hello $name "${trickled[@]}" TLS hello
-    within 15 has_records 3 listener=$name client=192.0.2.1 client_port=56324 tls_version=TLSv1.3 ||
+    within 60 has_records 3 listener=$name client=192.0.2.1 client_port=56324 tls_version=TLSv1.3 ||
         fail "$name: no records"
 done
 expect "tls-optional: none" comes_back hello tls-optional TLS hello
 expect_records 1 listener=tls-optional client=127.0.0.1 tls_version=TLSv1.3
 
 # ---- curl sends one too, with its own address ----
-timeout 20 curl -sS -m 5 --http0.9 --haproxy-protocol "http://127.0.0.1:$(port required)/curl" >back 2>err
-expect "curl --haproxy-protocol" grep -q '^GET /curl HTTP/1.1' back
-within 15 has_records 1 listener=required client=127.0.0.1 end=reset ||
-    within 1 has_records 1 listener=required client=127.0.0.1 end=closed bytes_in="$(wc -c <back)" ||
-    fail "no record of curl"
+curl -sSN --http0.9 --haproxy-protocol "http://127.0.0.1:$(port required)/curl" >back 2>err &
+curl=$!
+expect "curl --haproxy-protocol" within 60 grep -q '^GET /curl HTTP/1.1' back
+kill $curl # which waits for the end of the answer
+wait $curl
+curl_left() {
+    has_records 1 listener=required client=127.0.0.1 end=reset ||
+        has_records 1 listener=required client=127.0.0.1 end=closed bytes_in="$(wc -c <back)"
+}
+within 60 curl_left || fail "no record of curl"
 expect "its proxy is itself" [ "$(records proxy= | wc -l)" = 0 ]
 
 # ---- none, or a part ----

@@ -32,12 +32,12 @@ expect_records 1 end=reset listener=plain bytes_in=600 bytes_out=600 'error="Con
 expect "a client that resets, TLS" peer whole tls --end reset --size 700
 expect_records 1 end=reset listener=tls bytes_in=700 bytes_out=700 'error="Connection reset by peer"'
 
-printf 'GET / HTTP/1.0\r\n\r\n' | timeout 10 socat - "TCP:127.0.0.1:$(port tls)" >/dev/null
+printf 'GET / HTTP/1.0\r\n\r\n' | timeout 60 socat - "TCP:127.0.0.1:$(port tls)" >/dev/null
 expect_records 1 end=wrong_protocol listener=tls bytes_in=0 'error="it sent HTTP where TLS is spoken"'
 openssl s_client -connect "127.0.0.1:$(port tls)" -tls1_1 -cipher ALL:@SECLEVEL=0 \
     </dev/null >/dev/null 2>&1
 expect_records 1 end=tls_error 'error="unsupported protocol"'
-printf '\26\3\1' | timeout 10 socat -u - "TCP:127.0.0.1:$(port tls)"
+printf '\26\3\1' | timeout 60 socat -u - "TCP:127.0.0.1:$(port tls)"
 expect_records 1 end=tls_error 'error="the peer left during the handshake"'
 
 # ---- a peer's bytes forge no line, no field and no terminal's colours ----
@@ -58,7 +58,7 @@ leave_at_once() {
 }
 start_echod "$both"
 expect "two probes" leave_at_once
-within 15 serves 0
+within 60 serves 0
 sleep 1.5 # a record comes as soon as the process has gone, or with the next sweep
 expect_records 0
 stop_echod

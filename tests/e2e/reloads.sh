@@ -11,7 +11,7 @@ reloaded() { [ "$(grep -c 'echod.conf: reloaded$' $log)" -ge "$1" ]; }
 reload_until() { # N: of all
     for ((; n < $1; n++)); do
         kill -HUP "$echod_pid"
-        within 15 reloaded $((n + 1)) || fail "reload $n"
+        within 60 reloaded $((n + 1)) || fail "reload $n"
     done
 }
 memory() { awk '/^VmRSS:/ { print $2 }' "/proc/$echod_pid/status"; } # in kB

@@ -44,7 +44,7 @@ expect "the client is told who it is" report "d['listener'] == 'plain' and
 expect "how its connection is" report "d['tcp']['rtt_usec'] > 0 and d['tcp']['mss'] > 500 and
     d['tcp']['retransmits'] == 0"
 expect "and when it was" report "abs(__import__('datetime').datetime.strptime(d['time'],
-    '%Y-%m-%dT%H:%M:%S.%fZ').timestamp() - $(date +%s)) < 5"
+    '%Y-%m-%dT%H:%M:%S.%fZ').timestamp() - $(date +%s)) < 60"
 expect_records 1 listener=plain end=closed bytes_in=6 bytes_out=6
 talk line 'b"one\ntwo\n"'
 expect "with messages" rest $'one\ntwo'
@@ -57,7 +57,8 @@ s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.sendall(b"abc")
 s.close()' "$dir/socket"
-within 10 has_records 1 listener=unix end=reset bytes_in=3 || within 1 has_records 2 listener=unix end=closed ||
+left() { has_records 1 listener=unix end=reset bytes_in=3 || has_records 2 listener=unix end=closed; }
+within 60 left ||
     fail "who sends, and leaves without reading, has no record of it"
 talk plain 'b""'
 expect "who leaves without a byte gets it, too" report "d['listener'] == 'plain'"
@@ -87,7 +88,7 @@ expect "... and the echo" rest hello
 
 # ---- TLS ----
 s_client() { # OPTION...: its session to `session`, a report to `report`
-    { sleep 0.5; echo; } | timeout 20 openssl s_client -connect "127.0.0.1:$(port tls)" -CAfile "$PKI/ca.crt" \
+    { sleep 0.5; echo; } | timeout 60 openssl s_client -connect "127.0.0.1:$(port tls)" -CAfile "$PKI/ca.crt" \
         -servername name.example -alpn other,echo "$@" >s_client.out 2>&1
     grep -o '{"time".*}$' s_client.out >report || { cat s_client.out; fail "no report: $*"; }
 }
@@ -115,5 +116,5 @@ expect "no certificate" report "d['tls']['client_certificate'] is None and not d
 # ---- echoc info shows it ----
 run 0 info --json --ca "$PKI/ca.crt" --alpn echo "$(url tls)"
 expect "echoc info" json "d['report']['tls']['cipher'] == d['tls']['cipher'] and d['report']['listener'] == 'tls'"
-within 10 serves 0 || fail "a client is left"
+within 60 serves 0 || fail "a client is left"
 stop_echod

@@ -45,12 +45,12 @@ listen secure
     default-server send-proxy-v2 check port 7000 inter 200ms fall 2 rise 1
 $(for i in 1 2 3; do echo "    server s$i 10.9.0.$i:7443"; done)
 END
-ask() { timeout 10 socat -t 5 - UNIX-CONNECT:haproxy.sock <<<"$1"; } # COMMAND
+ask() { timeout 60 socat -t 60 - UNIX-CONNECT:haproxy.sock <<<"$1"; } # COMMAND
 is() { [[ $(ask "show stat -1 4 -1" | cut -d, -f2,18 | grep "^s$1,") == s$1,$2* ]]; } # DAEMON STATE
 haproxy -db -f haproxy.cfg >haproxy.log 2>&1 &
 haproxy=$!
-within 20 test -S haproxy.sock || { cat haproxy.log; fail "haproxy does not start"; }
-for i in 1 2 3; do expect "daemon $i: its health checks pass" within 40 is $i UP; done
+within 60 test -S haproxy.sock || { cat haproxy.log; fail "haproxy does not start"; }
+for i in 1 2 3; do expect "daemon $i: its health checks pass" within 60 is $i UP; done
 
 # ---- a rolling restart, under load ----
 
@@ -62,16 +62,16 @@ expect "a session opens" visit_proxy -sess_out session
 "$ECHOC" load -C 8 -r 100 -d 150 --new --resume --json --ca "$PKI/ca.crt" --servername localhost \
     tls://$proxy:7443 >load 2>load.err &
 load=$!
-for i in 1 2 3; do expect "daemon $i: it is under load, and sessions resume there" within 40 has_resumed $i; done
+for i in 1 2 3; do expect "daemon $i: it is under load, and sessions resume there" within 60 has_resumed $i; done
 for i in 1 2 3; do
     log=${logs[i]} echod_pid=${pids[i]}
     kill -USR1 "$echod_pid"
-    expect "daemon $i: the proxy finds it down" within 40 is $i DOWN
+    expect "daemon $i: the proxy finds it down" within 60 is $i DOWN
     ! logged stopping || fail "daemon $i has stopped"
     stop_echod
     start_daemon $i
-    expect "daemon $i: and up again" within 40 is $i UP
-    expect "daemon $i: it is back, under load" within 40 has_resumed $i
+    expect "daemon $i: and up again" within 60 is $i UP
+    expect "daemon $i: it is back, under load" within 60 has_resumed $i
 done
 kill -INT $load
 expect "the load ends in order" wait $load
@@ -106,7 +106,7 @@ restart_both() { # whether what waits at the one that stops goes to the other
     load=$!
     for i in 0 1 0 1; do
         log=${logs[i]}
-        within 40 has end=closed bytes_in=64 || fail "daemon $i has no clients"
+        within 60 has end=closed bytes_in=64 || fail "daemon $i has no clients"
         stop_half $i
         start_half $i
     done

@@ -7,10 +7,10 @@
 
 libraries() { # LISTENER: those in a client's process, one a line
     exec 3<>"/dev/tcp/127.0.0.1/$(port "$1")"
-    within 10 sealed || fail "no process for the client, or none that is sealed"
+    within 60 sealed || fail "no process for the client, or none that is sealed"
     awk '$2 != "---p" && /\.so/ { sub(".*/", ""); sub("\\.so.*", ""); print }' "/proc/$(children)/maps" | sort -u
     exec 3>&-
-    within 10 serves 0 || fail "the client's process stays"
+    within 60 serves 0 || fail "the client's process stays"
 }
 sealed() { serves 1 && [ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(children)/status")" = 2 ]; }
 expect_libraries() { # LISTENER LIBRARY...: besides libc
@@ -25,12 +25,12 @@ start_echod "$plain"
 expect_libraries plain
 printf '%s\n' "$tls" >echod.conf
 kill -HUP "$echod_pid"
-expect "reloaded" within 20 logged "echod.conf: reloaded"
+expect "reloaded" within 60 logged "echod.conf: reloaded"
 expect_libraries tls libcrypto libssl
 expect "tls: whole" peer whole tls
 printf '%s\n' "$report" >echod.conf
 kill -HUP "$echod_pid"
-expect "reloaded" within 20 announced report
+expect "reloaded" within 60 announced report
 expect_libraries report libjansson
 stop_echod
 

@@ -16,9 +16,9 @@ start_peer whole plain "${slow[@]}"
 plain=$!
 start_peer whole tls "${slow[@]}"
 tls=$!
-expect "two slow readers" within 15 serves 2
+expect "two slow readers" within 60 serves 2
 expect "others are not slowed down" peer many plain
-expect "by the slow ones" within 15 serves 2
+expect "by the slow ones" within 60 serves 2
 expect "a slow reader gets all" wait $plain
 expect "with TLS too" wait $tls
 expect_records 2 end=closed bytes_out=4000000

@@ -16,7 +16,7 @@ kill_keeper() {
     local pid
     pid=$(keeper)
     kill -KILL "$pid"
-    within 15 gone "$pid" || fail "it does not die"
+    within 60 gone "$pid" || fail "it does not die"
 }
 settings="user = \"nobody\"; listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; port = 0;
     tls = { enabled = true; certificate = \"$dir/server.crt\"; key = \"$dir/server.key\"; }; } );"
@@ -24,20 +24,20 @@ settings="user = \"nobody\"; listeners = ( { name = \"plain\"; port = 0; }, { na
 # ---- a key of the user's ----
 own_key 600 nobody
 start_echod "$settings"
-within 15 logged "running as the user nobody" || fail "it does not say who it is"
+within 60 logged "running as the user nobody" || fail "it does not say who it is"
 ! logged "cannot read the private key" || fail "it warns of a key that it can read"
 expect "the daemon is nobody" [ "$(user_of "$echod_pid")" = nobody ]
 expect "it has no group but its own" \
     [ "$(awk '/^Groups:/ { print NF }' "/proc/$echod_pid/status")" -le 2 ]
 for way in plain tls1.2 tls1.3; do expect "it serves, $way" peer whole $way; done
 kill -HUP "$echod_pid"
-within 15 logged "echod.conf: reloaded" || fail "no reload"
+within 60 logged "echod.conf: reloaded" || fail "no reload"
 ! logged "has no effect" || fail "it doubts the user that it is"
 printf '%s\n' "${settings/nobody/daemon}" >echod.conf
 kill -HUP "$echod_pid"
-within 15 logged "user = daemon has no effect" || fail "it does not say that it stays nobody"
+within 60 logged "user = daemon has no effect" || fail "it does not say that it stays nobody"
 kill_keeper
-expect "another keeper comes" within 15 has_keeper
+expect "another keeper comes" within 60 has_keeper
 expect "and it serves" peer whole tls
 stop_echod
 
@@ -47,8 +47,8 @@ start_echod "$settings"
 expect "it starts with a key of root's" peer whole tls
 expect "and warns of it" logged "tls: user cannot read the private key $dir/server.key"
 kill -HUP "$echod_pid"
-within 15 logged "tls.key: cannot load $dir/server.key: Permission denied" || fail "no fault"
-within 15 logged "not reloaded" || fail "no word of the reload"
+within 60 logged "tls.key: cannot load $dir/server.key: Permission denied" || fail "no fault"
+within 60 logged "not reloaded" || fail "no word of the reload"
 expect "and serves on after a reload without it" peer whole tls
 kill_keeper
 expect_exit 71 "$echod_pid"

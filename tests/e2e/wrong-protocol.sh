@@ -7,11 +7,11 @@ need curl openssl nc
 # Send bytes, as printf has them, and print what comes back, in hexadecimal.
 speak() { # LISTENER BYTES
     # shellcheck disable=SC2059
-    printf "$2" | timeout 20 nc -N 127.0.0.1 "$(port "$1")" | od -An -v -tx1 | tr -d ' \n'
+    printf "$2" | timeout 60 nc -N 127.0.0.1 "$(port "$1")" | od -An -v -tx1 | tr -d ' \n'
 }
 told() { # WHAT BYTES: what the record calls them; nothing comes back
     expect "$1: no byte comes back" [ -z "$(speak tls "$2")" ]
-    within 15 has_records 1 listener=tls end=wrong_protocol \
+    within 60 has_records 1 listener=tls end=wrong_protocol \
         "error=\"it sent $1 where TLS is spoken\"" || fail "$1: no record"
     stop_echod
     start_echod "$both"
@@ -44,9 +44,9 @@ expect_records 1 listener=tls end=tls_error
 expect_records 1 listener=tls end=wrong_protocol
 
 # ---- TLS where none is spoken: echoed like anything else, and noted ----
-timeout 20 openssl s_client -connect "127.0.0.1:$(port plain)" </dev/null >/dev/null 2>&1 &&
+timeout 60 openssl s_client -connect "127.0.0.1:$(port plain)" </dev/null >/dev/null 2>&1 &&
     fail "a handshake with an echo"
-within 15 has_records 1 listener=plain 'error="it sent TLS where none is spoken"' ||
+within 60 has_records 1 listener=plain 'error="it sent TLS where none is spoken"' ||
     fail "no note of the hello"
 expect "a hello comes back" [ "$(speak plain '\x16\3\1\0\5\1\0\0\1\3')" = 16030100050100000103 ]
 expect_records 2 listener=plain 'error="it sent TLS where none is spoken"'
@@ -59,9 +59,9 @@ before=$(records | wc -l)
 for name in plain tls; do
     expect "$name: nothing comes back of nothing" [ -z "$(speak $name '')" ]
 done
-expect "both are gone" within 15 serves 0
+expect "both are gone" within 60 serves 0
 kill -HUP "$echod_pid" # whatever is logged of them is logged by the time of the next line
-within 15 logged reloaded || fail "no reload"
+within 60 logged reloaded || fail "no reload"
 expect "a probe is not shown" [ "$(records | wc -l)" = "$before" ]
 stop_echod
 start_echod "log = { level = \"debug\"; }; $both"

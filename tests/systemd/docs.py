@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-SECONDS = 400
+SECONDS = 1800
 MARK = "printf '\\n=== block {} ===\\n'\n"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n", re.M | re.S)
 
@@ -60,7 +60,7 @@ def run(found):
             text = file.read()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGTERM)  # what is left in the background
-            for _ in range(100):  # the next document wants its ports
+            for _ in range(600):  # the next document wants its ports
                 os.killpg(shell.pid, 0)
                 time.sleep(0.1)
     printed = re.split(r"\n=== block \d+ ===\n", text)[1:]

@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
-    exec "$here/with-systemd" -t "${limit-300}" bash "$here/${0##*/}"
+    exec "$here/with-systemd" -t "${limit-1800}" bash "$here/${0##*/}"
 # shellcheck disable=SC2034 # for the script that sources this one
 peer=$top_srcdir/tests/e2e/peer.py
 conf=$sysconfdir/echod/echod.conf
@@ -26,16 +26,13 @@ expect() { # WORDS COMMAND...: it must succeed
     "$@" || fail "$words"
     ok "$words"
 }
-within() { # SECONDS COMMAND...: it succeeds before the time is over
+within() { # SECONDS COMMAND...: it succeeds before the time is over, which a busy machine may take
     local end=$((SECONDS + $1))
     shift
     until "$@"; do
         [ $SECONDS -lt $end ] || return 1
-        sleep 0.1
+        sleep 0.05
     done
-}
-a_second() { # in ms; where others keep the machine busy everything takes so many times as long
-    awk -v cores="$(nproc)" '{ printf "%d\n", 1000 * ($1 > cores ? 1 + $1 / cores : 1) }' /proc/loadavg
 }
 
 # ---- the service ----
@@ -70,8 +67,8 @@ logged() { journalctl -q --sync; journalctl -q -u "$unit" "${@:2}" | grep -q "$1
 # ---- its clients ----
 
 echo_on() { # PORT: one word there and back
-    [ "$(printf 'word\n' | timeout 5 socat - "TCP:127.0.0.1:$1")" = word ]
+    [ "$(printf 'word\n' | timeout 60 socat - "TCP:127.0.0.1:$1")" = word ]
 }
 tls_on() { # PORT
-    [ "$(printf 'word\n' | timeout 5 socat - "OPENSSL:localhost:$1,cafile=$PKI/ca.crt,pf=ip4")" = word ]
+    [ "$(printf 'word\n' | timeout 60 socat - "OPENSSL:localhost:$1,cafile=$PKI/ca.crt,pf=ip4")" = word ]
 }

@@ -3,8 +3,8 @@
 # its sockets is restarted and reloaded again and again ($restarts and $reloads times): not one connection is
 # lost, as the clients count.
 # shellcheck source-path=SCRIPTDIR
-limit=1800
-export restarts=${restarts-50} reloads=${reloads-100}
+limit=3600
+export restarts=${restarts-15} reloads=${reloads-30}
 . "$(dirname "$0")/lib.sh"
 
 install_echod

@@ -3,13 +3,13 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 [ "$(cat /run/systemd/container 2>/dev/null)" = rig ] ||
-    exec "$here/with-systemd" bash "$here/selfcheck.sh"
+    exec "$here/with-systemd" -t 1800 bash "$here/selfcheck.sh"
 units=/run/systemd/system bad=0
 check() { if "${@:2}"; then echo "ok   $1"; else echo "FAIL $1"; bad=1; fi; }
-within() { for _ in {1..50}; do "$@" && return; sleep .1; done; return 1; }
+within() { for _ in {1..600}; do "$@" && return; sleep .1; done; return 1; }
 state() { [ "$(systemctl is-system-running)" = running ] || { systemctl --failed --no-legend --plain; return 1; }; }
 logged() { journalctl -o json -u "$1" 2>/dev/null | grep -q "\"MESSAGE\":\"$2\""; }
-echoes() { [ "$(timeout 5 bash -c "exec 3<>/dev/tcp/$1/$2 && echo hello $1 >&3 && head -n 1 <&3")" = "hello $1" ]; }
+echoes() { [ "$(timeout 60 bash -c "exec 3<>/dev/tcp/$1/$2 && echo hello $1 >&3 && head -n 1 <&3")" = "hello $1" ]; }
 is() { [ "$(systemctl show -P "$2" "$1")" = "$3" ]; }
 limit() { [ "$(cat /sys/fs/cgroup/{,"$1/"}system.slice/rig-limits.service/{"$2","$3"} 2>/dev/null)" = "$4" ]; }
 
