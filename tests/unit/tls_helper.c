@@ -98,7 +98,7 @@ SSL *new_client(SSL_CTX *ctx, int fd)
     assert_non_null(client);
     SSL_set_fd(client, fd);
     SSL_set_tlsext_host_name(client, "localhost");
-    SSL_set1_host(client, "localhost");
+    assert_int_equal(X509_VERIFY_PARAM_set1_host(SSL_get0_param(client), "localhost", 0), 1);
     SSL_set_connect_state(client);
     return client;
 }
