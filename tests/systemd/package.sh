@@ -33,7 +33,7 @@ contents() { dpkg -L "$1" | while read -r each; do [ -d "$each" ] || echo "$each
 has() { # PACKAGE: and nothing but what stands on standard input
     diff <(LC_ALL=C sort) <(contents "$1")
 }
-doc=/usr/share/doc man=/usr/share/man completion=/usr/share/bash-completion/completions units=/lib/systemd/system
+doc=/usr/share/doc man=/usr/share/man completion=/usr/share/bash-completion/completions units=/usr/lib/systemd/system
 expect "echod has its files" has echod <<LIST
 $conf
 $units/echod-standalone.service
