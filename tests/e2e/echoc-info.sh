@@ -32,13 +32,14 @@ for version in 1.2 1.3; do
     run 0 info "${ca[@]}" --tls-max $version "$(url tls)"
     openssl s_client -connect "127.0.0.1:$(port tls)" "-tls${version/./_}" </dev/null >openssl.out 2>&1
     cipher=$(sed -n 's/^ *Cipher *: //p; s/^New, TLSv1.3, Cipher is //p' openssl.out | head -n 1)
-    expect "TLS $version: protocol and cipher" is protocol "TLSv$version, $cipher, x25519"
+    group=$(group_in openssl.out)
+    expect "TLS $version: protocol, cipher and group" is protocol "TLSv$version, $cipher, ${group:?}"
     expect "TLS $version: resumption" is resumption yes
     run 0 info "${ca[@]}" --tls-max $version "$(url tls-none)"
     expect "TLS $version without tickets: no resumption" is resumption no
 done
 run 0 info "${ca[@]}" --ciphers TLS_CHACHA20_POLY1305_SHA256 "$(url tls-rsa)"
-expect "the cipher that was asked for" is protocol 'TLSv1.3, TLS_CHACHA20_POLY1305_SHA256, x25519'
+expect "the cipher that was asked for" is protocol "TLSv1.3, TLS_CHACHA20_POLY1305_SHA256, $group"
 
 expect "the signature" is signature 'RSASSA-PSS-SHA256'
 expect "the chain: the leaf" is 'certificate 0:' '/CN=localhost'

@@ -188,6 +188,9 @@ hold_word() { # the tickets of TLS 1.3 come behind the handshake, at the latest 
     within 60 echoed
 }
 echoed() { grep -q 'word$' back; } # a line of openssl's own may still be under way before it
+group_in() { # FILE: that of a full handshake, as openssl s_client tells it: which it is depends on the library
+    sed -n 's/^Negotiated TLS1.3 group: //p; s/^\(Server\|Peer\) Temp Key: \([^,]*\).*/\L\2/p' "$1" | head -n 1
+}
 
 # ---- networks ----
 
