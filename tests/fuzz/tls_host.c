@@ -58,7 +58,7 @@ static int is_seeded(void)
 static X509 *make_certificate(EVP_PKEY *key)
 {
     X509 *certificate = X509_new();
-    X509_NAME *name = X509_get_subject_name(certificate);
+    X509_NAME *name = X509_NAME_new();
 
     demand(X509_set_version(certificate, X509_VERSION_3) == 1 &&
            ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1 &&
@@ -66,8 +66,10 @@ static X509 *make_certificate(EVP_PKEY *key)
            ASN1_TIME_set_string(X509_getm_notAfter(certificate), "99991231235959Z") == 1 &&
            X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
                                       -1, -1, 0) == 1 &&
+           X509_set_subject_name(certificate, name) == 1 &&
            X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
            X509_sign(certificate, key, EVP_sha256()) != 0);
+    X509_NAME_free(name);
     return certificate;
 }
 
