@@ -4,13 +4,13 @@
 #
 # CHAOS_CONNECTIONS=50000 carries more than 20 GB in some ten minutes; CHAOS_SEED repeats a run.
 . "$(dirname "$0")/lib.sh"
-connections=${CHAOS_CONNECTIONS:-1200}
+connections=${CHAOS_CONNECTIONS:-800}
 if sanitized; then connections=$((connections / 4)); fi
 warm_up=$((connections / 2 < 1000 ? connections / 2 : 1000))
 seed=${CHAOS_SEED:-$RANDOM}
 
 chaos() { # N FIRST OPTION...: so many clients, from 127.0.1.1 and up; totals in `out`
-    "$CHAOS" -n "$1" --first "$2" "${@:3}" --seed "$seed" --ca "$PKI/ca.crt" \
+    "$CHAOS" -n "$1" --first "$2" "${@:3}" --timeout 300 --seed "$seed" --ca "$PKI/ca.crt" \
         "$(url plain)" "$(url tls)" >>out && tail -n 1 out
 }
 totals() { # NAME: of all that chaos() ran

@@ -44,8 +44,7 @@ start_echod "listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; po
 names='plain tls unix tls-unix'
 
 # ---- all comes back ----
-size=$((1 << 30))
-sanitized && size=$((1 << 26))
+size=${bytes-$((1 << 26))} # many times as much as it may need of memory
 for name in plain tls; do
     expect "$name: $((size >> 20)) MiB" large $name $size
     expect_records 1 end=closed listener=$name bytes_in=$size bytes_out=$size

@@ -25,7 +25,8 @@ import time
 
 FULL_BYTES = 32 << 20  # more than the kernel holds on both ways together
 FULL_SECONDS = 0.5  # the path is full when nothing has moved for this long
-FULL_PAUSE = 2  # what an echo gets to lose its nerve in
+FULL_PAUSE = 1  # what an echo gets to lose its nerve in
+LOOP_PAUSE = 0.01  # between two messages: clients are there to be there, and not to take the machine
 
 
 class Lost(Exception):
@@ -297,6 +298,7 @@ def loop(args):
         else:
             run([Exchange(Peer(args), message, args)])
         trips += 1
+        time.sleep(LOOP_PAUSE)
     if args.keep:
         peer.finish()
         run([Exchange(peer, b"", args)])
@@ -393,7 +395,7 @@ def parse():
     add("--pause-send", type=float, default=0, metavar="SECONDS", help="for each piece")
     add("--pause-read", type=float, default=0, metavar="SECONDS", help="for each piece")
     add("--receive-buffer", type=int, metavar="BYTES")
-    add("--timeout", type=int, default=60, help="seconds for everything, beyond --seconds")
+    add("--timeout", type=int, default=300, help="seconds for everything, beyond --seconds")
     args = parser.parse_args()
     args.tls = args.tls or args.tls_version is not None
     args.context = tls_context(args)

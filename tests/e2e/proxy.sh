@@ -195,7 +195,7 @@ for name in optional required tls tls-optional; do
 done
 expect_records $((probes + 8)) end=probe
 for name in required tls tls-optional; do
-    start_peer crowd $name --count 1 --seconds 20
+    start_peer crowd $name --count 1 --seconds 120
     silent+=($!)
 done
 python3 -c '

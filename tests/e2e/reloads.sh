@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 sanitized && skip "the memory of a build with sanitizers is not the daemon's"
 
-reloads=${RELOADS-300}
+reloads=${RELOADS-150}
 warm=$((reloads / 3)) # after which the heap has its shape
 
 reloaded() { [ "$(grep -c 'echod.conf: reloaded$' $log)" -ge "$1" ]; }

@@ -32,7 +32,7 @@ echo "ok - 20 starters killed"
 logged "the process that makes those of clients has ended or been stopped; another one takes its place" || fail "no word of it"
 
 # while clients come and go
-timeout 60 "$ECHOC" load -C 8 -d 5 --new --json "$(url plain)" >load 2>&1 &
+timeout 120 "$ECHOC" load -C 8 -d 2 --new --json "$(url plain)" >load 2>&1 &
 load=$!
 kills=0
 until gone $load; do
@@ -50,7 +50,7 @@ kill -STOP "$pid"
 expect "one that has been stopped is killed" within 60 gone "$pid"
 expect "and the next client is served" peer whole plain
 
-timeout 60 "$ECHOC" load -C 8 -d 3 --new --json "$(url plain)" >load 2>&1 &
+timeout 120 "$ECHOC" load -C 8 -d 1 --new --json "$(url plain)" >load 2>&1 &
 load=$!
 until gone $load; do
     kill -STOP "$echod_pid"
