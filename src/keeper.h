@@ -23,9 +23,9 @@ struct user;
 
 /*
  * Fork a keeper of the keys in `n` PEM files; it then becomes `user` (NULL = stays who it is) and
- * seals itself. seal_prepare() must come before. Waits until it has read the files, half a minute at most. A file that it
- * cannot load is no failure here: keeper_key() tells. Any failure is the system's, and may be gone
- * the next time. Returns 0, or -1 with *ret_err. The texts are copied.
+ * seals itself. seal_prepare() must come before. Waits until it has read the files, half a minute
+ * at most. A file that it cannot load is no failure here: keeper_key() tells. Any failure is the
+ * system's, and may be gone the next time. Returns 0, or -1 with *ret_err. The texts are copied.
  */
 int keeper_start(const char *const *paths, size_t n, const struct user *user,
                  struct keeper **ret_keeper, struct err *ret_err);
