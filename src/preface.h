@@ -8,8 +8,8 @@
 #include "addr.h"
 #include "deadline.h"
 #include "network.h"
+#include "outcome.h"
 #include "proxy.h"
-#include "record.h"
 
 struct stream;
 

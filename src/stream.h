@@ -9,7 +9,7 @@
 #define ECHOD_STREAM_H
 
 #include "deadline.h"
-#include "record.h"
+#include "outcome.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
 
 # from the bottom up
 rows=(
-    "err lists file deadline addr notify frame hist sniff memory slim rights"
+    "err lists outcome file deadline addr notify frame hist sniff memory slim rights"
     "log resolve holder payload url network proxy user ossl seal"
     "record admit keeper tickets"
     "board stream metrics starter"

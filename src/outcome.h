@@ -1,0 +1,30 @@
+/*
+ * outcome.h - how the session of a client can end.
+ */
+#ifndef ECHOD_OUTCOME_H
+#define ECHOD_OUTCOME_H
+
+/* How a client ended, ECHOD_END. The first is what holds until its process says otherwise. */
+enum end {
+    END_CRASHED,           /* the process died without a word */
+    END_CLOSED,            /* the peer ended in order, and all it sent was written back */
+    END_TRUNCATED,         /* the peer ended inside a message, or TLS without close_notify */
+    END_PROBE,             /* the peer left without having sent a byte */
+    END_RESET,             /* the connection broke: RST, timeout, unreachable */
+    END_IDLE,              /* idle_timeout: nothing moved in either direction */
+    END_HANDSHAKE_TIMEOUT, /* the PROXY header or the TLS handshake was not done in time */
+    END_SESSION_TIMEOUT,   /* session_timeout */
+    END_MAX_BYTES,         /* the peer sent more than max_bytes */
+    END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
+    END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
+    END_CLIENT_CERT,       /* the peer showed no certificate, or one that does not hold */
+    END_WRONG_PROTOCOL,    /* the peer spoke something else than TLS */
+    END_PROXY_ERROR,       /* the PROXY header was broken, missing or not the peer's to send */
+    END_REFUSED,           /* by a rule: at the door, or once a proxy had named it */
+
+    /* what the parent alone says */
+    END_DRAINED, /* cut when drain_timeout ran out on stop */
+    END_COUNT
+};
+
+#endif
