@@ -1,29 +1,26 @@
 #!/bin/bash
-# The shape of src/: a file includes only headers of lower rows, so no circles can form, and each
-# library is known to the few modules that wrap it. A module is x.c with x.h; x_y belongs to x.
+# includes.sh - the structure of src/: a folder uses only folders of lower rows, no headers include each other in a
+# circle, and each library is known only to the folders that wrap it. HACKING.md shows the same map.
 set -u
-cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 1
+top=$(cd "${top_srcdir:-$(dirname "$0")/..}" && pwd)
+cd "$top/src" || exit 1
 
-# from the bottom up
+# from the bottom up; the folders of one row do not use each other
 rows=(
-    "err lists outcome file deadline addr notify frame hist sniff memory slim rights"
-    "log resolve holder payload url network proxy user ossl seal"
-    "record admit keeper tickets"
-    "board stream metrics starter"
-    "clients echo tls listen exchange preface"
-    "server report dial warm"
-    "session"
-    "settings"
-    "service"
-    "echod echoc"
+    "base"
+    "net sandbox"
+    "ipc proto"
+    "tls parent"
+    "child settings echoc"
+    "daemon"
 )
-# header=modules that may include it
+# header=folders that may include it
 fences=(
-    "openssl/=tls keeper ossl tickets"
-    "seccomp.h=seal"
+    "openssl/=tls"
+    "seccomp.h=sandbox"
     "libconfig.h=settings"
-    "jansson.h=report echoc"
-    "systemd/=listen server"
+    "jansson.h=child echoc"
+    "systemd/=net parent"
 )
 
 bad=0
@@ -31,25 +28,40 @@ complain() { echo "$*" >&2; bad=1; }
 
 declare -A row_of
 for i in "${!rows[@]}"; do
-    for module in ${rows[i]}; do row_of[$module]=$i; done
+    for folder in ${rows[i]}; do row_of[$folder]=$i; done
 done
-module_of() { local name=${1%.[ch]}; echo "${name%%_*}"; }
 
-for file in *.c *.h; do
-    mine=$(module_of "$file")
-    [ -n "${row_of[$mine]-}" ] || { complain "$file: its module stands in no row"; continue; }
-    while read -r header; do
-        theirs=$(module_of "$header")
-        [ "$theirs" = "$mine" ] && continue
-        [ -n "${row_of[$theirs]-}" ] || { complain "$file: $header stands in no row"; continue; }
-        [ "${row_of[$theirs]}" -lt "${row_of[$mine]}" ] ||
-            complain "$file includes $header, which is not in a lower row"
-    done < <(sed -n 's/^#include "\(.*\)"$/\1/p' "$file")
+# pairs of files on standard input, "USER USED": each user's folder is the same or above
+check_order() { # WORD: what the user does
+    local user used
+    while read -r user used; do
+        [ "${user%%/*}" = "${used%%/*}" ] || [ "${row_of[${used%%/*}]}" -lt "${row_of[${user%%/*}]}" ] ||
+            complain "$user $1 $used, whose folder is not below"
+    done
+}
+check_circles() { # WORD
+    local circle
+    circle=$(tsort 2>&1 >/dev/null) || complain "files that $1 each other in a circle: $circle"
+}
+
+for folder in */; do
+    [ -n "${row_of[${folder%/}]-}" ] || complain "src/$folder stands in no row"
+done
+
+includes() { grep -H '^#include "' */*.[ch] | sed 's/:#include "/ /; s/"$//'; }
+check_order includes < <(includes)
+check_circles include < <(includes | grep -v '\.c ')
+
+for file in */*.[ch]; do
     for fence in "${fences[@]}"; do
         grep -q "^#include <${fence%%=*}" "$file" || continue
-        [[ " ${fence#*=} " == *" $mine "* ]] || complain "$file includes <${fence%%=*}...>, which only ${fence#*=} may"
+        [[ " ${fence#*=} " == *" ${file%%/*} "* ]] ||
+            complain "$file includes <${fence%%=*}...>, which only ${fence#*=} may"
     done
     lines=$(wc -l <"$file")
-    [ "$lines" -le 500 ] || complain "$file has $lines lines, more than one can hold in the head"
+    [ "$lines" -le 500 ] || complain "$file has $lines lines, which is more than one can hold in the head"
 done
+
+map=$(sed -n '/^## The map/,/^## [^T]/s/^    \([a-z]*\) .*/\1/p' "$top/HACKING.md" | tac | paste -sd' ')
+[ "$map" = "${rows[*]}" ] || complain "HACKING.md has the folders as: $map"
 exit $bad

@@ -1,7 +1,7 @@
 /* chaos.c - the course of a mixture of clients: options, threads and the line of totals. */
 #include "chaos.h"
 
-#include "../../src/payload.h"
+#include "echoc/payload.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -5,9 +5,9 @@
 #ifndef ECHOD_CHAOS_H
 #define ECHOD_CHAOS_H
 
-#include "../../src/deadline.h"
-#include "../../src/dial.h"
-#include "../../src/stream.h"
+#include "base/deadline.h"
+#include "echoc/dial.h"
+#include "net/stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>

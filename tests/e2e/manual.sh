@@ -35,20 +35,20 @@ sed -n 's/^\.It Cm \([a-z]*\)$/\1/p' "${pages[2]}" | sort >told
 expect "every command" same settings told
 
 # ---- ends and fields: those of the source, in order of neither ----
-sed -n 's/^ *\[END_[A-Z_]*\] = {"\([a-z_]*\)".*/\1/p' "$top_srcdir/src/record.c" | sort >settings
+sed -n 's/^ *\[END_[A-Z_]*\] = {"\([a-z_]*\)".*/\1/p' "$top_srcdir/src/ipc/record.c" | sort >settings
 sed -n '/^The ends are/,/^\.El/s/^\.It Li //p' "${pages[0]}" | sed 's/ , /\n/g' | sort >told
 expect "every end" same settings told
-grep -o 'ECHOD_[A-Z_]*' "$top_srcdir/src/record.c" | sort -u >settings
+grep -o 'ECHOD_[A-Z_]*' "$top_srcdir/src/ipc/record.c" | sort -u >settings
 grep -oE 'ECHOD_[A-Z_]+' "${pages[0]}" | sort -u >told
 expect "every field" same settings told
 
 # ---- the journal's catalog: an entry for each end, of its ID, with no field that no record has ----
 catalog=$top_srcdir/systemd/echod.catalog
-grep -oE '"[0-9a-f]{32}"' "$top_srcdir/src/record.c" | tr -d '"' | sort >settings
+grep -oE '"[0-9a-f]{32}"' "$top_srcdir/src/ipc/record.c" | tr -d '"' | sort >settings
 sed -n 's/^-- //p' "$catalog" | sort >told
 expect "every end is in the catalog" same settings told
 expect "with fields that there are" [ -z "$(grep -oE '@[A-Z_]+@' "$catalog" | tr -d @ | sort -u |
-    comm -23 - <(grep -oE 'ECHOD_[A-Z_]+' "$top_srcdir/src/record.c" | sort -u))" ]
+    comm -23 - <(grep -oE 'ECHOD_[A-Z_]+' "$top_srcdir/src/ipc/record.c" | sort -u))" ]
 mkdir -p usr/lib/systemd/catalog
 cp "$catalog" usr/lib/systemd/catalog/
 journalctl --root="$dir" --update-catalog && journalctl --root="$dir" --list-catalog >told

@@ -2,7 +2,7 @@
  * unsealed.c - in place of seal.c for the daemon that runs under valgrind, which makes system calls
  * of its own in every process: descriptors are given up as ever, and nothing else.
  */
-#include "../../src/seal.h"
+#include "sandbox/seal.h"
 
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
  * The input: one byte for the framing, one for max_message, one for how long each piece is, one
  * for the length of the marker and that many bytes of it; then the stream.
  */
-#include "../unit/frame_reference.h"
+#include "../unit/proto/frame_reference.h"
 
 #include <stdint.h>
 #include <stdlib.h>

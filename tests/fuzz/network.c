@@ -5,7 +5,7 @@
  * The input: the text of a network; after the first newline, bytes that turn the network's own
  * address into the one that is asked about.
  */
-#include "../../src/network.h"
+#include "net/network.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

@@ -5,8 +5,8 @@
  * The input is the start of a stream. Lines are judged by a plain reference too; of the binary
  * version, a wrong checksum is put right, and the whole judged again.
  */
-#include "../../src/proxy.h"
-#include "../../src/sniff.h"
+#include "proto/proxy.h"
+#include "net/sniff.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  *
  * The input: a line that is one -o; then the file.
  */
-#include "../../src/settings.h"
+#include "settings/settings.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 
 #include "tls_host.h"
 
-#include "../../src/tls.h"
+#include "tls/tls.h"
 
 #include <openssl/ec.h>
 #include <openssl/pem.h>

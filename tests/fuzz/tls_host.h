@@ -6,7 +6,7 @@
 #ifndef ECHOD_TLS_HOST_H
 #define ECHOD_TLS_HOST_H
 
-#include "../../src/session.h"
+#include "child/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,320 @@
+/* session.c - one client from start to end. */
+#include "child/session.h"
+
+#include "child/echo.h"
+#include "child/report.h"
+#include "net/sniff.h"
+#include "net/stream.h"
+#include "parent/admit.h"
+#include "sandbox/seal.h"
+#include "tls/keeper.h"
+#include "tls/tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long the peer gets to end its side after we have ended ours: within a second all is over. */
+#define CLOSE_GRACE_USEC (900 * USEC_PER_MSEC)
+/* The patience with a peer that is slow to read the last bytes, with no idle_timeout to say. */
+#define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
+
+/* In a crowd: a fifth of the time for the handshake, but never less than a second of it. */
+#define HURRY_DIVISOR 5
+#define HURRY_LEAST_USEC (1 * USEC_PER_SEC)
+
+/*
+ * Look at the first bytes before the TLS library does, which has only an error for whatever is no
+ * TLS. Returns END_CLOSED for what may be TLS, and leaves an end or a failure to the library.
+ */
+static enum end check_protocol(struct stream *stream, deadline_t deadline)
+{
+    unsigned char first[32];
+    enum stream_status status;
+    size_t n;
+
+    while ((status = stream_peek(stream, first, sizeof(first), &n)) == STREAM_WANT_READ)
+        if (!stream_wait(stream, STREAM_WAIT_READ, deadline))
+            return END_HANDSHAKE_TIMEOUT;
+    if (status != STREAM_OK || sniff_may_be_tls(first, n))
+        return END_CLOSED;
+    stream->heard = true;
+    snprintf(stream->error, sizeof(stream->error), "it sent %s where TLS is spoken",
+             sniff_name(sniff(first, n)));
+    return END_WRONG_PROTOCOL;
+}
+
+/* Returns END_CLOSED when the stream is ready for data, else how the client ended. */
+static enum end handshake(struct stream *stream, deadline_t deadline)
+{
+    for (;;) {
+        enum stream_status status = stream_handshake(stream);
+
+        if (status == STREAM_OK)
+            return END_CLOSED;
+        if (status == STREAM_FAILED)
+            return stream->end;
+        if (!stream_wait(stream, stream_wants(status), deadline))
+            return END_HANDSHAKE_TIMEOUT;
+    }
+}
+
+/* ---- what comes before the echo ---- */
+
+static deadline_t sooner(uint64_t usec, deadline_t session)
+{
+    deadline_t deadline = deadline_in(usec);
+
+    return deadline < session ? deadline : session;
+}
+
+/* A session under way. */
+struct session {
+    const struct session_params *params;
+    const struct addr *peer;
+    struct record *record;
+    deadline_t deadline; /* the end of all of it */
+    struct stream stream;
+    struct proxy_header header;
+};
+
+/* The lists say of whom a proxy names what they say of who comes by himself. */
+static enum end check_named(struct session *session)
+{
+    const struct addr *client = &session->record->client;
+    enum admit_rule rule =
+        client->len > 0 ? admit_ask_lists(session->params->rules, client) : ADMIT_OK;
+
+    if (rule == ADMIT_OK)
+        return END_CLOSED;
+    snprintf(session->stream.error, sizeof(session->stream.error),
+             "%s keeps out whom the proxy names", admit_rule_name(rule));
+    return END_REFUSED;
+}
+
+static enum end begin_preface(struct session *session, deadline_t deadline)
+{
+    enum end end = preface_read(&session->stream, &session->params->preface, session->peer,
+                                deadline, &session->header);
+
+    session->record->client = session->header.source;
+    return end == END_CLOSED ? check_named(session) : end;
+}
+
+static enum end begin_tls(struct session *session, deadline_t deadline)
+{
+    struct stream *stream = &session->stream;
+    enum end end = check_protocol(stream, deadline);
+    uint64_t begin_usec = now_usec();
+
+    if (end == END_CLOSED && tls_accept(stream, session->params->tls) < 0)
+        end = END_TLS_ERROR;
+    if (end == END_CLOSED)
+        end = handshake(stream, deadline);
+    if (end != END_CLOSED)
+        return end;
+    session->record->handshake_usec = now_usec() - begin_usec;
+    tls_describe(stream, &session->record->tls);
+    return END_CLOSED;
+}
+
+/*
+ * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
+ * be as late as any byte may, since a client that may leave it out is silent until then.
+ */
+static enum end begin(struct session *session)
+{
+    const struct session_params *params = session->params;
+    deadline_t deadline = sooner(params->handshake_usec, session->deadline);
+    deadline_t silence =
+        params->handshake_usec ? deadline : sooner(params->idle_usec, session->deadline);
+    enum end end = begin_preface(session, silence);
+
+    if (end == END_HANDSHAKE_TIMEOUT && !params->handshake_usec)
+        end = END_IDLE;
+    if (end == END_CLOSED && params->tls)
+        end = begin_tls(session, deadline);
+    keeper_hang_up(); /* nothing is signed after this */
+    if ((end == END_HANDSHAKE_TIMEOUT || end == END_IDLE) && deadline_passed(session->deadline))
+        end = END_SESSION_TIMEOUT;
+    return end;
+}
+
+/* Returns END_CLOSED when all of it is written, else how the client ended. */
+static enum end send_all(struct session *session, const char *data, size_t length)
+{
+    struct stream *stream = &session->stream;
+    deadline_t deadline = sooner(session->params->idle_usec, session->deadline);
+    size_t sent = 0, n;
+
+    while (sent < length) {
+        enum stream_status status = stream_write(stream, data + sent, length - sent, &n);
+
+        if (status == STREAM_OK)
+            sent += n;
+        else if (status == STREAM_FAILED)
+            return stream->end;
+        else if (!stream_wait(stream, stream_wants(status), deadline))
+            return deadline_passed(session->deadline) ? END_SESSION_TIMEOUT : END_IDLE;
+    }
+    return END_CLOSED;
+}
+
+/* It is ours and no part of the echo: no byte of it counts. */
+static enum end send_report(struct session *session)
+{
+    const struct report report = {session->params->name, session->peer, &session->header,
+                                  &session->stream, &session->record->tls};
+    size_t length;
+    char *line = report_new(&report, &length);
+    enum end end;
+
+    if (!line) {
+        snprintf(session->stream.error, sizeof(session->stream.error), "no memory for its report");
+        return END_RESET;
+    }
+    end = send_all(session, line, length);
+    free(line);
+    if (end != END_RESET || session->params->tls)
+        return end;
+    session->stream.error[0] = '\0'; /* what it has sent before it left is still to be read */
+    return END_CLOSED;
+}
+
+static enum end converse(struct session *session)
+{
+    const struct session_params *params = session->params;
+    const struct echo_limits limits = {.idle_usec = params->idle_usec,
+                                       .deadline = session->deadline,
+                                       .max_bytes = params->max_bytes,
+                                       .frame = params->frame};
+    enum end end = begin(session);
+
+    if (end == END_CLOSED && params->report)
+        end = send_report(session);
+    return end == END_CLOSED ? echo_run(&session->stream, &limits, session->record) : end;
+}
+
+/* ---- and after it ---- */
+
+/* How long a peer that is slow to read may take with what is left for it. */
+static uint64_t patience(const struct session_params *params, deadline_t session)
+{
+    uint64_t usec = params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+    uint64_t left = deadline_left_usec(session);
+
+    return left < usec ? left : usec;
+}
+
+/* close_notify and FIN; a full pipe delays the former until the peer reads. */
+static void finish(struct stream *stream, deadline_t deadline)
+{
+    enum stream_status status;
+
+    do
+        status = stream_finish(stream);
+    while (stream_wants(status) != 0 && stream_wait(stream, stream_wants(status), deadline));
+}
+
+/* Everything that was read has been written: what the kernel still holds is worth waiting for. */
+static bool in_order(enum end end)
+{
+    return end == END_CLOSED || end == END_TRUNCATED || end == END_MAX_BYTES ||
+           end == END_MESSAGE_TOO_LONG;
+}
+
+/* Cut by a limit, and yet nothing is owed: the peer may be told that this is the end. */
+static bool is_settled(enum end end, const struct record *record)
+{
+    return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
+}
+
+/* One deadline for all of it. */
+static void end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
+                       const struct record *record)
+{
+    deadline_t deadline = now_usec() + (in_order(end) ? patience_usec : 0);
+
+    if (in_order(end))
+        finish(stream, deadline);
+    else if (is_settled(end, record))
+        stream_finish(stream);
+    stream_close(stream, CLOSE_GRACE_USEC, deadline_left_usec(deadline));
+}
+
+static bool peer_left(enum end end)
+{
+    return end == END_CLOSED || end == END_TRUNCATED || end == END_RESET || end == END_TLS_ERROR;
+}
+
+void session_run(int fd, const struct addr *peer, const struct session_params *params,
+                 struct record *record)
+{
+    struct session session;
+    struct stream *stream = &session.stream;
+    enum end end;
+
+    session.params = params;
+    session.peer = peer;
+    session.record = record;
+    session.deadline = deadline_in(params->session_usec);
+    stream_open(stream, fd);
+    end = converse(&session);
+    end_stream(stream, end, patience(params, session.deadline), record);
+    record->end = peer_left(end) && !stream->heard ? END_PROBE : end;
+    if (stream->speaks_tls) /* which says more than a reset by a peer that got its hello back */
+        snprintf(stream->error, sizeof(stream->error), "it sent TLS where none is spoken");
+    if (stream->error[0] != '\0')
+        snprintf(record->error, sizeof(record->error), "%s", stream->error);
+}
+
+/* ---- in a process of its own ---- */
+
+static uint64_t hurried(uint64_t usec)
+{
+    uint64_t part = usec / HURRY_DIVISOR;
+
+    if (usec <= HURRY_LEAST_USEC) /* as short as can be, or no limit at all */
+        return usec;
+    return part > HURRY_LEAST_USEC ? part : HURRY_LEAST_USEC;
+}
+
+/* The descriptors that the process keeps; once it is sealed they are numbered as here. */
+struct kept {
+    int n, fds[SEAL_KEPT_MAX];
+};
+
+/* Returns the number that it will have, or -1 where there is none. */
+static int keep(struct kept *kept, int fd)
+{
+    if (fd < 0)
+        return -1;
+    kept->fds[kept->n] = fd;
+    return kept->n++;
+}
+
+/* Nothing of the peer is read before the process is sealed. */
+void session_serve(const struct client *client, int fd, const void *arg, struct record *record)
+{
+    struct session_params params = *(const struct session_params *)arg;
+    struct kept kept = {.n = 0};
+    int keeper = -1, keylog;
+
+    if (client->hurried)
+        params.handshake_usec = hurried(params.handshake_usec);
+    fd = keep(&kept, fd);
+    if (params.keeper)
+        keeper = keep(&kept, keeper_connect(params.keeper, params.handshake_usec));
+    keylog = keep(&kept, params.keylog > 0 ? params.keylog : -1);
+    if (seal(SEAL_CLIENT, kept.fds, (size_t)kept.n) < 0) {
+        snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
+                 strerror(errno));
+        return;
+    }
+    if (keeper >= 0)
+        keeper_use(keeper);
+    if (keylog >= 0)
+        tls_server_log_keys(params.tls, keylog);
+    session_run(fd, &client->peer, &params, record);
+}

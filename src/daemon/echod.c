@@ -1,0 +1,479 @@
+/* echod.c - the daemon: options, the order of start, reload and stop. */
+#include "base/log.h"
+#include "base/notify.h"
+#include "child/session.h"
+#include "daemon/service.h"
+#include "net/stream.h"
+#include "parent/server.h"
+#include "sandbox/seal.h"
+#include "sandbox/user.h"
+#include "settings/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_SLACK_USEC (10 * USEC_PER_SEC)
+#define ENDLESS_USEC (365 * 86400 * USEC_PER_SEC)
+#define DEFAULT_FILE SYSCONFDIR "/echod/echod.conf"
+
+struct options {
+    const char *file;
+    const char **overrides; /* NULL ends them */
+    size_t n_overrides;
+    int (*run)(const struct options *options); /* what to do; returns the exit status */
+};
+
+/* ---- faults, as lines ---- */
+
+/* "FILE:LINE: SETTING: what is wrong", in one line whatever the file has in its texts. */
+static const char *fault_line(const struct fault *fault, char *line, size_t size)
+{
+    snprintf(line, size, "%s: %s%s%s", fault->where, fault->setting ? fault->setting : "",
+             fault->setting ? ": " : "", fault->text);
+    for (char *byte = line; *byte != '\0'; byte++)
+        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+            *byte = '?';
+    return line;
+}
+
+static void print_fault(void *file, const struct fault *fault)
+{
+    char line[1024];
+
+    fprintf(file, "%s\n", fault_line(fault, line, sizeof(line)));
+}
+
+static void print_note(void *file, const struct fault *fault)
+{
+    char line[1024];
+
+    fprintf(file, "%s (a note, not a fault)\n", fault_line(fault, line, sizeof(line)));
+}
+
+static void log_fault(void *arg, const struct fault *fault)
+{
+    char line[1024];
+
+    (void)arg;
+    log_error("%s", fault_line(fault, line, sizeof(line)));
+}
+
+static void log_as_set(const struct settings *settings)
+{
+    log_open((enum log_target)settings->log_target, settings->log_level);
+}
+
+/* ---- -t and -T ---- */
+
+static int test(const struct options *options)
+{
+    struct faults faults = {.report = print_fault, .arg = stdout};
+    struct faults notes = {.report = print_note, .arg = stdout};
+    struct err err;
+    int status;
+
+    if (seal_prepare(&err) < 0) {
+        fprintf(stderr, "echod: %s\n", err.text);
+        return EX_OSERR;
+    }
+    status = service_check(options->file, options->overrides, &faults, &notes);
+    if (status == EX_OK)
+        printf("%s: ok\n", options->file);
+    return status;
+}
+
+static int dump(const struct options *options)
+{
+    struct faults faults = {.report = print_fault, .arg = stderr};
+    struct settings *settings = NULL;
+
+    settings_load(options->file, options->overrides, &faults, &settings);
+    if (faults.count == 0)
+        settings_print(settings, stdout);
+    settings_free(settings);
+    return faults.count == 0 ? EX_OK : EX_CONFIG;
+}
+
+/* ---- the daemon ---- */
+
+static int load(const struct options *options, struct service **ret_service)
+{
+    struct faults faults = {.report = log_fault};
+
+    return service_load(options->file, options->overrides, &faults, ret_service);
+}
+
+/* Open the sockets of `service`, out of what `old` has; that and the server serve on as before. */
+static int listen_beside(struct service *service, struct server *server,
+                         const struct listen_set *old)
+{
+    struct faults faults = {.report = log_fault};
+
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        if (server_enroll(server, service->listen[i].name) < 0) {
+            log_error("%s: too many names of listeners since the start: restart",
+                      service->listen[i].name);
+            return -1;
+        }
+    return service_listen(service, old, &faults);
+}
+
+/* Make `service` the one in force. */
+static void take_over(struct service *service, struct listen_set *old)
+{
+    listen_replace(old, &service->sockets, service->listen);
+    log_as_set(service->settings);
+    service_announce(service);
+}
+
+/* What STATUS= and metrics_file tell beside the counts. */
+static void tell(const struct service *service, struct server *server)
+{
+    char *metrics = service_metrics(service), text[160];
+
+    service_describe(service, text, sizeof(text));
+    server_set_note(server, text);
+    server_publish(server, service->settings->metrics_file, metrics ? metrics : "");
+    free(metrics);
+}
+
+/*
+ * The new generation is complete before the old one is touched; at any fault the old one serves
+ * on. Returns 0, or -1 with *ret_err when the server itself can serve no longer.
+ */
+static int reload(const struct options *options, struct service **service, struct server *server,
+                  struct err *ret_err)
+{
+    struct service *next = NULL;
+
+    notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+    if (load(options, &next) != EX_OK || listen_beside(next, server, &(*service)->sockets) < 0) {
+        service_free(next);
+        log_error("%s: not reloaded, the settings in force stay", options->file);
+        notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
+        (*service)->reload = (struct reload){.when = time(NULL)};
+        tell(*service, server);
+        return 0;
+    }
+    service_inherit(next, *service);
+    if (service_start(next, server, ret_err) < 0)
+        return -1;
+    take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
+    service_retire(*service);
+    *service = next;
+    service_warm(next);
+    next->reload = (struct reload){.when = time(NULL), .successful = true};
+    log_info("%s: reloaded", options->file);
+    notify_once("READY=1\nSTATUS=Reloaded");
+    tell(*service, server);
+    return 0;
+}
+
+/* Load balancers shall send no more clients: until the stop, or a reload. As reload() returns. */
+static int leave(struct service *service, struct server *server, struct err *ret_err)
+{
+    if (service_withdraw(service, server, ret_err) < 0)
+        return -1;
+    if (service->withdrawn) {
+        notify_once("STATUS=Health listeners are closed");
+        tell(service, server);
+    }
+    return 0;
+}
+
+/*
+ * Serve until something asks for the stop or the single client has ended, for whom there is nothing
+ * to reload, nor to leave. Returns 0, or -1 with *ret_err.
+ */
+static int run(const struct options *options, struct service **service, struct server *server,
+               bool single, struct err *ret_err)
+{
+    if (!single) /* whose child is there already */
+        service_warm(*service);
+    tell(*service, server);
+    notify_once("READY=1\nSTATUS=Serving");
+    for (;;) {
+        switch (server_run(server, ret_err)) {
+        case SERVER_STOP:
+            return 0;
+        case SERVER_FAILED:
+            return -1;
+        case SERVER_ALARM:
+            service_wake(*service, server, now_usec());
+            break;
+        case SERVER_HELPER:
+            if (service_restore(*service, server, ret_err) < 0)
+                return -1;
+            break;
+        case SERVER_RELOAD:
+            if (!single && reload(options, service, server, ret_err) < 0)
+                return -1;
+            break;
+        case SERVER_LEAVE:
+            if (!single && leave(*service, server, ret_err) < 0)
+                return -1;
+        }
+    }
+}
+
+/* Our own sockets close before the drain: a client that comes now is better refused at once. */
+static void stop(struct service *service, struct server *server)
+{
+    uint64_t drain_usec = service->settings->drain_timeout_usec;
+    struct server_totals totals;
+
+    /* TimeoutStopSec= of the unit need not know what drain_timeout allows */
+    notify_once("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+                (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
+    log_info("stopping");
+    server_stop_accepting(server);
+    listen_close(&service->sockets);
+    server_drain(server);
+    totals = server_totals(server);
+    log_info("stopped: %llu accepted = %llu refused + %llu ended", totals.accepted, totals.refused,
+             totals.ended);
+}
+
+static int become_user(const struct service *service, struct err *ret_err)
+{
+    if (!service->has_user)
+        return 0;
+    if (user_become(&service->user, ret_err) < 0)
+        return -1;
+    log_info("running as the user %s", service->user.name);
+    return 0;
+}
+
+/* READY only once every socket listens; the teardown is the mirror of the start. */
+static int serve_all(const struct options *options, struct service **service,
+                     struct listen_set *inherited)
+{
+    struct server *server;
+    struct err err;
+    int status = EX_OK;
+
+    if (server_open(session_serve, &server, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (listen_beside(*service, server, inherited) < 0) {
+        server_close(server);
+        return EX_UNAVAILABLE;
+    }
+    take_over(*service, inherited);
+    if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
+        run(options, service, server, false, &err) < 0) {
+        log_error("%s", err.text);
+        status = EX_OSERR;
+    }
+    stop(*service, server);
+    server_close(server);
+    return status;
+}
+
+/* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
+
+static int serve_single(const struct options *options, struct service **service, int fd)
+{
+    struct server *server;
+    struct err err;
+    int status = EX_OK;
+
+    log_as_set((*service)->settings);
+    if (server_open(session_serve, &server, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (become_user(*service, &err) < 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+        service_start_single(*service, server, fd, &err) < 0 ||
+        run(options, service, server, true, &err) < 0) {
+        log_error("%s", err.text);
+        status = EX_OSERR;
+    }
+    server_stop_accepting(server);
+    server_drain(server);
+    server_close(server);
+    return status;
+}
+
+static bool is_same_file(int a, int b)
+{
+    struct stat st_a, st_b;
+
+    return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
+           st_a.st_ino == st_b.st_ino;
+}
+
+/*
+ * Take a connected socket off the standard descriptors: only the last close(2) of a socket waits
+ * for its data to arrive. Returns the descriptor to use from now on.
+ */
+static int off_standard(int fd)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (own < 0 || null < 0)
+        return fd;
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (is_same_file(i, own))
+            dup2(null, i);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    close(null);
+    return own;
+}
+
+/*
+ * The passed sockets come first, before any other descriptor is opened; then the settings, which
+ * say where the log goes; then the sockets, once the signals are ours.
+ */
+static int serve(const struct options *options)
+{
+    struct listen_set inherited = {.n = 0};
+    struct service *service;
+    struct err err;
+    int connected, status;
+
+    log_open(LOG_TARGET_AUTO, LOG_INFO);
+    if (listen_inherit(&inherited, &connected, &err) < 0) {
+        log_error("%s", err.text);
+        return EX_OSERR;
+    }
+    if (connected >= 0 && is_same_file(STDERR_FILENO, connected)) { /* inetd */
+        log_forbid_stderr();
+        log_open(LOG_TARGET_JOURNAL, LOG_INFO);
+    }
+    if (connected >= 0)
+        connected = off_standard(connected);
+    if (seal_prepare(&err) < 0) {
+        log_error("%s", err.text);
+        listen_close(&inherited);
+        return EX_OSERR;
+    }
+    status = load(options, &service);
+    if (status != EX_OK) {
+        listen_close(&inherited);
+        return status;
+    }
+    if (connected >= 0)
+        status = serve_single(options, &service, connected);
+    else
+        status = serve_all(options, &service, &inherited);
+    listen_close(&inherited);
+    service_free(service);
+    log_close();
+    return status;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "Usage: echod [-c FILE] [-o NAME=VALUE]... [-t | -T]\n"
+    "Echo every byte back, over plaintext and TLS, one process per client.\n"
+    "\n"
+    "  -c, --config FILE        settings to read (" DEFAULT_FILE ")\n"
+    "  -o, --option NAME=VALUE  one setting that goes before the file's; may be repeated\n"
+    "  -t, --test               check the settings, certificates and keys, and exit\n"
+    "  -T, --dump               print the settings in force as a file, and exit\n"
+    "      --help               print this, and exit\n"
+    "      --version            print the version, and exit\n"
+    "\n"
+    "Exit status: 0, 64 usage, 69 cannot listen, 71 system, 74 output, 78 settings.\n";
+
+static int print_usage(const struct options *options)
+{
+    (void)options;
+    fputs(usage, stdout);
+    return EX_OK;
+}
+
+static int print_version(const struct options *options)
+{
+    (void)options;
+    puts("echod " PACKAGE_VERSION);
+    return EX_OK;
+}
+
+static int print_usage_error(const struct options *options)
+{
+    (void)options;
+    fputs("Try 'echod --help'.\n", stderr);
+    return EX_USAGE;
+}
+
+/* options->overrides has room for one a word of the command line. */
+static void parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
+                                          {"option", required_argument, NULL, 'o'},
+                                          {"test", no_argument, NULL, 't'},
+                                          {"dump", no_argument, NULL, 'T'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:o:tT", names, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            options->file = optarg;
+            break;
+        case 'o':
+            options->overrides[options->n_overrides++] = optarg;
+            break;
+        case 't':
+            options->run = test;
+            break;
+        case 'T':
+            options->run = dump;
+            break;
+        case 'h':
+            options->run = print_usage;
+            return;
+        case 'v':
+            options->run = print_version;
+            return;
+        default:
+            options->run = print_usage_error;
+            return;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "echod: %s: no such argument\n", argv[optind]);
+        options->run = print_usage_error;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.file = DEFAULT_FILE, .run = serve};
+    int status;
+
+    stream_guard_standard();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* of the key log: its limit costs lines, and no client */
+    signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
+    signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
+    signal(SIGUSR1, SIG_IGN); /* the same, to leave */
+    options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
+    if (!options.overrides)
+        return EX_OSERR;
+    parse_options(argc, argv, &options);
+    status = options.run(&options);
+    if (fflush(stdout) == EOF && status == EX_OK)
+        status = EX_IOERR;
+    free(options.overrides);
+    return status;
+}

@@ -1,0 +1,219 @@
+/* service_announce.c - what a generation of the service has to say of itself in the log. */
+#include "daemon/service_private.h"
+
+#include "base/log.h"
+#include "parent/metrics.h"
+#include "tls/keeper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPIRY_WARNING_SEC (14 * 86400)
+
+bool service_judge_validity(const struct tls_certificate *certificate, char *text)
+{
+    time_t now = time(NULL);
+    const char *words = now > certificate->not_after    ? "has expired on"
+                        : now < certificate->not_before ? "is not valid yet, but until"
+                        : certificate->not_after - now < EXPIRY_WARNING_SEC ? "expires soon, on"
+                                                                            : NULL;
+    char until[32];
+    struct tm tm;
+
+    gmtime_r(&certificate->not_after, &tm);
+    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm);
+    snprintf(text, VALIDITY_MAX, "%s %s", words ? words : "is valid until", until);
+    return !words;
+}
+
+static void announce_socket(const struct service *service, const struct listen_socket *socket)
+{
+    char text[ADDR_TEXT_MAX];
+
+    addr_format(&socket->addr, text);
+    if (socket->listener == LISTEN_UNUSED)
+        log_warning("the passed socket %s (%s) belongs to no listener of the settings", text,
+                    socket->name);
+    else
+        log_info("%s: listening on %s%s%s", service->listen[socket->listener].name, text,
+                 service->sessions[socket->listener].tls ? ", TLS" : "",
+                 socket->passed ? ", passed by the service manager" : "");
+}
+
+/* A path of NULL is no file. */
+static void warn_of_readable(const char *name, const char *what, const char *path)
+{
+    struct stat st;
+
+    if (path && stat(path, &st) == 0 && (st.st_mode & S_IROTH))
+        log_warning("%s: every user can read the %s %s", name, what, path);
+}
+
+static void warn_of_key(const struct service *service, const char *name, const char *key)
+{
+    warn_of_readable(name, "private key", key);
+    if (service->keeper && !keeper_can_reload(service->keeper, key))
+        log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
+                    "trouble of the key keeper ends the service",
+                    name, key);
+}
+
+/* With `all`, those with nothing to warn of, too. */
+static void announce_certificates(const struct service *service, size_t listener, bool all)
+{
+    const struct tls_server *server = service->sessions[listener].tls;
+    const char *name = service->listen[listener].name;
+    struct tls_certificate certificate;
+    char text[VALIDITY_MAX];
+
+    for (size_t i = 0; server && tls_server_certificate(server, i, &certificate) == 0; i++) {
+        if (!service_judge_validity(&certificate, text))
+            log_warning("%s: certificate %s %s", name, certificate.subject, text);
+        else if (all)
+            log_info("%s: certificate %s %s", name, certificate.subject, text);
+    }
+}
+
+void service_warn_of_expiry(const struct service *service)
+{
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        announce_certificates(service, i, false);
+}
+
+static void announce_tls(const struct service *service, size_t listener)
+{
+    const struct tls_params *params = &service->settings->listeners[listener].tls;
+    const char *name = service->listen[listener].name;
+
+    announce_certificates(service, listener, true);
+    warn_of_readable(name, "ticket keys", params->ticket_keys);
+    warn_of_readable(name, "key log", params->keylog);
+    if (params->keylog)
+        log_warning("%s: tls.keylog is set: whoever can read %s can read what all clients send",
+                    name, params->keylog);
+    warn_of_key(service, name, params->key);
+    for (size_t i = 0; i < params->sni.n; i++)
+        warn_of_key(service, name, tls_sni(params, i)->key);
+}
+
+static time_t first_expiry(const struct service *service)
+{
+    struct tls_certificate certificate;
+    time_t first = 0;
+
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        const struct tls_server *server = service->sessions[i].tls;
+
+        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+            if (first == 0 || certificate.not_after < first)
+                first = certificate.not_after;
+    }
+    return first;
+}
+
+void service_describe(const struct service *service, char *text, size_t size)
+{
+    char reload[32] = "", expiry[64] = "";
+    time_t first = first_expiry(service);
+    struct tm tm;
+
+    if (service->reload.when != 0)
+        strftime(reload, sizeof(reload), "reloaded at %H:%M:%S UTC",
+                 gmtime_r(&service->reload.when, &tm));
+    if (first != 0)
+        strftime(expiry, sizeof(expiry), "; a certificate expires on %Y-%m-%d",
+                 gmtime_r(&first, &tm));
+    snprintf(text, size, "%s%s%s%s",
+             reload[0] == '\0'            ? ""
+             : service->reload.successful ? "; "
+                                          : "; not ",
+             reload, service->withdrawn ? "; health listeners are closed" : "", expiry);
+}
+
+/* ---- for those who watch by numbers ---- */
+
+/* Which of a listener's certificates it is, by the setting that names it. */
+static void print_expiry(FILE *file, const char *listener, size_t i,
+                         const struct tls_certificate *certificate)
+{
+    char setting[48] = "tls.certificate";
+
+    if (i > 0)
+        snprintf(setting, sizeof(setting), "tls.sni.[%zu]", i - 1);
+    fputs("echod_certificate_expiry_timestamp_seconds{", file);
+    metrics_label(file, "listener", listener);
+    fputc(',', file);
+    metrics_label(file, "certificate", setting);
+    fputc(',', file);
+    metrics_label(file, "subject", certificate->subject);
+    fprintf(file, "} %lld\n", (long long)certificate->not_after);
+}
+
+static void print_expiries(FILE *file, const struct service *service)
+{
+    struct tls_certificate certificate;
+
+    metrics_family(file, "echod_certificate_expiry_timestamp_seconds", "gauge",
+                   "When a certificate expires, in seconds since 1970.");
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        const struct tls_server *server = service->sessions[i].tls;
+
+        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+            print_expiry(file, service->listen[i].name, k, &certificate);
+    }
+}
+
+static void print_reload(FILE *file, const struct reload *reload)
+{
+    metrics_family(file, "echod_last_reload_successful", "gauge",
+                   "Whether the last reload took the new settings; without one, the start did.");
+    fprintf(file, "echod_last_reload_successful %d\n", reload->when == 0 || reload->successful);
+    if (reload->when == 0)
+        return;
+    metrics_family(file, "echod_last_reload_timestamp_seconds", "gauge",
+                   "When the last reload was, in seconds since 1970.");
+    fprintf(file, "echod_last_reload_timestamp_seconds %lld\n", (long long)reload->when);
+}
+
+char *service_metrics(const struct service *service)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    if (!file)
+        return NULL;
+    metrics_family(file, "echod_build_info", "gauge", "The versions of echod and of OpenSSL.");
+    fprintf(file, "echod_build_info{version=\"%s\",openssl=\"%s\"} 1\n", PACKAGE_VERSION,
+            tls_library_version());
+    metrics_family(file, "echod_max_clients", "gauge", "The limit of echod_clients.");
+    fprintf(file, "echod_max_clients %d\n", service->settings->max_clients);
+    print_reload(file, &service->reload);
+    print_expiries(file, service);
+    if (fclose(file) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* Only root becomes somebody else, and only at the start. */
+static void warn_of_other_user(const struct service *service)
+{
+    if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)
+        log_warning("user = %s has no effect: this process is that of the user %u",
+                    service->settings->user, (unsigned)geteuid());
+}
+
+void service_announce(const struct service *service)
+{
+    warn_of_other_user(service);
+    for (size_t i = 0; i < service->sockets.n; i++)
+        announce_socket(service, &service->sockets.sockets[i]);
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        if (service->sessions[i].tls)
+            announce_tls(service, i);
+    }
+}

@@ -1,0 +1,87 @@
+/* service_children.c - what a client's process finds, and what it does not. */
+#include "daemon/service.h"
+
+#include "sandbox/seal.h"
+#include "sandbox/slim.h"
+#include "tls/keeper.h"
+#include "tls/warm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What one listener's TLS has found serves the others too. */
+void service_warm(const struct service *service)
+{
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        if (service->sessions[i].tls) {
+            warm_tls(service->sessions[i].tls, service->sessions[i].keeper);
+            return;
+        }
+}
+
+/* ---- in the process that makes those of clients ---- */
+
+static void slim(const struct service *service)
+{
+    bool tls = false, report = false;
+    const char *wanted[3] = {NULL};
+    size_t n = 0;
+
+    for (size_t i = 0; i < service->settings->n_listeners; i++) {
+        tls = tls || service->sessions[i].tls;
+        report = report || service->sessions[i].report;
+    }
+    if (tls)
+        wanted[n++] = "libssl.so";
+    if (report)
+        wanted[n++] = "libjansson.so";
+    slim_down(wanted);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Beside the standard ones. The array is sorted. */
+static int close_all_but(int *kept, size_t n)
+{
+    int first = STDERR_FILENO + 1;
+
+    qsort(kept, n, sizeof(*kept), compare);
+    for (size_t i = 0; i < n; i++) {
+        if (kept[i] > first && close_range((unsigned)first, (unsigned)kept[i] - 1, 0) < 0)
+            return -1;
+        if (kept[i] >= first)
+            first = kept[i] + 1;
+    }
+    return close_range((unsigned)first, ~0u, 0);
+}
+
+static int give_up_descriptors(const struct service *service, const int *kept, size_t n)
+{
+    int *own = calloc(n + service->settings->n_listeners + 1, sizeof(*own)), result;
+
+    if (!own)
+        return -1;
+    memcpy(own, kept, n * sizeof(*own));
+    if (service->keeper)
+        own[n++] = keeper_control(service->keeper);
+    for (size_t i = 0; i < service->settings->n_listeners; i++)
+        if (service->sessions[i].keylog > 0)
+            own[n++] = service->sessions[i].keylog;
+    result = close_all_but(own, n);
+    free(own);
+    return result;
+}
+
+int service_prepare(const void *arg, const int *kept, size_t n)
+{
+    const struct service *service = arg;
+
+    if (seal_starter() < 0 || give_up_descriptors(service, kept, n) < 0)
+        return -1;
+    slim(service);
+    return 0;
+}

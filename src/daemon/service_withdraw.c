@@ -1,0 +1,62 @@
+/* service_withdraw.c - how a generation of the service leaves its load balancers. */
+#include "daemon/service_private.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Returns how many sockets there were. */
+static size_t leave_health(struct service *service)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < service->sockets.n; i++) {
+        struct listen_socket *socket = &service->sockets.sockets[i];
+
+        if (socket->listener == LISTEN_UNUSED ||
+            !service->settings->listeners[socket->listener].health)
+            continue;
+        socket->listener = LISTEN_UNUSED;
+        left++;
+    }
+    return left;
+}
+
+/* A set without them takes the place of the one with them, as at a reload. */
+static void close_unused(struct service *service)
+{
+    struct listen_set *sockets = &service->sockets;
+    struct listen_set used = {.sockets = calloc(sockets->n, sizeof(*used.sockets))};
+
+    if (!used.sockets) {
+        log_error("cannot close the health listeners: %s", strerror(errno));
+        return;
+    }
+    for (size_t i = 0; i < sockets->n; i++)
+        if (sockets->sockets[i].listener != LISTEN_UNUSED)
+            used.sockets[used.n++] = sockets->sockets[i];
+    listen_replace(sockets, &used, service->listen);
+    *sockets = used;
+}
+
+/*
+ * The server lets go of a socket before it is closed: a child that is not sealed yet may hold it
+ * too, and epoll(7) tells of it for as long as anyone does.
+ */
+int service_withdraw(struct service *service, struct server *server, struct err *ret_err)
+{
+    if (leave_health(service) == 0) {
+        log_warning("SIGUSR1 changes nothing: %s", service->withdrawn
+                                                       ? "the health listeners are closed already"
+                                                       : "no listener has health = true");
+        return 0;
+    }
+    service->withdrawn = true;
+    if (service_accept(service, server, ret_err) < 0)
+        return -1;
+    close_unused(service);
+    log_notice("the health listeners are closed until a reload; the others go on");
+    return 0;
+}

@@ -1,0 +1,233 @@
+/* cat.c - standard input to the server, the echo to standard output. */
+#include "echoc/echoc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRESS_USEC (500 * USEC_PER_MSEC)
+
+/* Bytes on one of the two ways. */
+struct way {
+    size_t start, end;
+    uint64_t total; /* that have gone through */
+    unsigned char data[64 * 1024];
+};
+
+struct cat {
+    struct stream *stream;
+    struct way up, down;
+    bool input_ended;
+    bool output_ended; /* the server's end has come */
+    bool show_progress;
+    uint64_t begin_usec;
+    deadline_t next_progress;
+    deadline_t stalled; /* the server owes us bytes, and none has moved until then */
+    struct err err;
+};
+
+static bool is_empty(const struct way *way)
+{
+    return way->start == way->end;
+}
+
+static void moved(struct way *way, size_t n)
+{
+    way->start += n;
+    way->total += n;
+    if (is_empty(way))
+        way->start = way->end = 0;
+}
+
+/* Only after poll(2) said so: standard input may be shared, and must not become non-blocking. */
+static int fill_from_input(struct cat *cat)
+{
+    ssize_t n = read(STDIN_FILENO, cat->up.data, sizeof(cat->up.data));
+
+    if (n < 0 && errno != EINTR && errno != EAGAIN)
+        return err_set(&cat->err, "cannot read standard input: %s", strerror(errno));
+    if (n == 0)
+        cat->input_ended = true;
+    if (n > 0)
+        cat->up.end = (size_t)n;
+    return 0;
+}
+
+static int drain_to_output(struct cat *cat)
+{
+    struct way *down = &cat->down;
+
+    while (!is_empty(down)) {
+        ssize_t n = write(STDOUT_FILENO, down->data + down->start, down->end - down->start);
+
+        if (n < 0 && errno != EINTR)
+            return err_set(&cat->err, "cannot write standard output: %s", strerror(errno));
+        if (n > 0)
+            moved(down, (size_t)n);
+    }
+    return 0;
+}
+
+static int broken(struct cat *cat)
+{
+    return err_set(&cat->err, "echo: %s after %llu bytes", cat->stream->error,
+                   (unsigned long long)cat->down.total);
+}
+
+/* Returns the wait, or -1. */
+static int step_up(struct cat *cat)
+{
+    struct way *up = &cat->up;
+    enum stream_status status;
+    size_t n;
+
+    while (!is_empty(up)) {
+        status = stream_write(cat->stream, up->data + up->start, up->end - up->start, &n);
+        if (status != STREAM_OK)
+            return status == STREAM_FAILED ? broken(cat) : (int)stream_wants(status);
+        moved(up, n);
+    }
+    if (!cat->input_ended || cat->stream->finished)
+        return 0;
+    status = stream_finish(cat->stream);
+    return status == STREAM_FAILED ? broken(cat) : (int)stream_wants(status);
+}
+
+/* Returns the wait, or -1. */
+static int step_down(struct cat *cat)
+{
+    while (!cat->output_ended) {
+        size_t n;
+        enum stream_status status =
+            stream_read(cat->stream, cat->down.data, sizeof(cat->down.data), &n);
+
+        if (status == STREAM_FAILED)
+            return broken(cat);
+        if (status == STREAM_EOF)
+            cat->output_ended = true;
+        else if (status != STREAM_OK)
+            return (int)stream_wants(status);
+        else
+            cat->down.end = n;
+        if (drain_to_output(cat) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void show_progress(struct cat *cat, bool last)
+{
+    double seconds = (double)(now_usec() - cat->begin_usec) / (double)USEC_PER_SEC;
+
+    if (!cat->show_progress || (!last && !deadline_passed(cat->next_progress)))
+        return;
+    fprintf(stderr, "\r%.1f MiB sent, %.1f MiB back, %.1f MiB/s  %s",
+            (double)cat->up.total / 1048576, (double)cat->down.total / 1048576,
+            (double)cat->down.total / 1048576 / (seconds > 0 ? seconds : 1), last ? "\n" : "");
+    cat->next_progress = deadline_in(PROGRESS_USEC);
+}
+
+/* The server may be silent for as long as it owes us nothing. */
+static bool owes(const struct cat *cat)
+{
+    return cat->stream->finished || cat->up.total > cat->down.total;
+}
+
+/* Wait for whatever can move. Returns 0, or -1. */
+static int wait_for_any(struct cat *cat, unsigned wants, uint64_t timeout_usec)
+{
+    bool read_input = !cat->input_ended && is_empty(&cat->up);
+    struct pollfd fds[] = {
+        {.fd = cat->stream->fd,
+         .events = (short)((wants & STREAM_WAIT_READ ? POLLIN : 0) |
+                           (wants & STREAM_WAIT_WRITE ? POLLOUT : 0))},
+        {.fd = read_input ? STDIN_FILENO : -1, .events = POLLIN},
+    };
+    deadline_t wake = owes(cat) ? cat->stalled : DEADLINE_NEVER;
+    int n;
+
+    if (cat->show_progress && cat->next_progress < wake)
+        wake = cat->next_progress;
+    n = poll(fds, 2, deadline_poll_msec(wake));
+    show_progress(cat, false);
+    if (n > 0 || !owes(cat))
+        cat->stalled = deadline_in(timeout_usec);
+    else if (deadline_passed(cat->stalled))
+        return err_set(&cat->err, "echo: timed out after %llu of %llu bytes",
+                       (unsigned long long)cat->down.total, (unsigned long long)cat->up.total);
+    return n > 0 && fds[1].revents ? fill_from_input(cat) : 0;
+}
+
+/* Returns 0 when the server has ended its side, or -1. */
+static int run(struct cat *cat, uint64_t timeout_usec)
+{
+    while (!cat->output_ended) {
+        int up = step_up(cat), down = step_down(cat); /* what came before a break still counts */
+
+        if (up < 0 && down >= 0)
+            return broken(cat);
+        if (down < 0)
+            return -1;
+        if (echoc_interrupted)
+            return err_set(&cat->err, "interrupted");
+        if (!cat->output_ended &&
+            wait_for_any(cat, (unsigned)up | (unsigned)down, timeout_usec) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Returns 0 when all came back in order, or -1. */
+static int judge(struct cat *cat)
+{
+    unsigned long long sent = cat->up.total, back = cat->down.total;
+
+    if (!cat->stream->finished)
+        return err_set(&cat->err, "echo: the server ended after %llu bytes, before we did", back);
+    if (sent != back)
+        return err_set(&cat->err, "echo: %llu of %llu bytes came back", back, sent);
+    if (cat->stream->truncated)
+        return err_set(&cat->err, "end: the server closed without close_notify");
+    return 0;
+}
+
+static json_t *result(const struct cat *cat, const struct dialed *dialed, bool ok)
+{
+    return json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:s*}", "command", "cat", "ok", ok, "sent_bytes",
+        (json_int_t)cat->up.total, "received_bytes", (json_int_t)cat->down.total, "duration_usec",
+        (json_int_t)(now_usec() - cat->begin_usec), "connect_nsec",
+        (json_int_t)dialed->connect_nsec, "handshake_nsec", (json_int_t)dialed->handshake_nsec,
+        "tls", echoc_tls_json(&dialed->tls), "error", ok ? NULL : cat->err.text);
+}
+
+int echoc_cat(struct echoc *echoc)
+{
+    static struct cat cat;
+    struct dialed dialed;
+    struct err err;
+    bool ok;
+
+    if (dial(&echoc->target, NULL, &dialed, &err) < 0)
+        return echoc_error("%s", err.text);
+    cat.stream = &dialed.stream;
+    cat.begin_usec = now_usec();
+    cat.stalled = deadline_in(echoc->timeout_usec);
+    cat.show_progress = !echoc->json && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    cat.next_progress = deadline_in(PROGRESS_USEC);
+    ok = run(&cat, echoc->timeout_usec) == 0 && judge(&cat) == 0;
+    show_progress(&cat, true);
+    if (!ok)
+        echoc_error("%s", cat.err.text);
+    if (echoc->json) { /* standard output is the echo's */
+        json_t *object = result(&cat, &dialed, ok);
+
+        json_dumpf(object, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', stderr);
+        json_decref(object);
+    }
+    stream_close(&dialed.stream, 0, 0);
+    return ok ? ECHOC_OK : ECHOC_LOST;
+}

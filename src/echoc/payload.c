@@ -1,0 +1,84 @@
+/* payload.c - messages that can be told apart. */
+#include "echoc/payload.h"
+
+#include <string.h>
+
+/* splitmix64: every output is another one for every input. */
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+/* So is this, in half the time, which is much of the load's; the key is mixed already. */
+static uint64_t spread(uint64_t x)
+{
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    return x ^ x >> 32;
+}
+
+static void fill_binary(uint64_t key, unsigned char *content, size_t size)
+{
+    size_t whole = size - size % sizeof(uint64_t);
+    uint64_t word;
+
+    for (size_t i = 0; i < whole; i += sizeof(word)) {
+        word = spread(key + i);
+        memcpy(content + i, &word, sizeof(word));
+    }
+    word = spread(key + whole);
+    memcpy(content + whole, &word, size - whole);
+}
+
+/* Letters, none of which begins the end of the message: so the end cannot come too early. */
+static void make_text(unsigned char *content, size_t size, char avoid)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned char letter = (unsigned char)('a' + content[i] % 26);
+
+        content[i] = letter == (unsigned char)avoid ? '-' : letter;
+    }
+}
+
+size_t payload_length(const struct payload *payload)
+{
+    switch (payload->frame->framing) {
+    case FRAMING_LINE:
+        return payload->size + 1;
+    case FRAMING_MARKER:
+        return payload->size + strlen(payload->frame->marker);
+    case FRAMING_LENGTH:
+        return payload->size + FRAME_HEADER;
+    default:
+        return payload->size;
+    }
+}
+
+void payload_fill(const struct payload *payload, uint64_t index, unsigned char *message)
+{
+    uint64_t key = mix(payload->seed ^ mix(index));
+    size_t size = payload->size;
+    const char *marker = payload->frame->marker;
+
+    switch (payload->frame->framing) {
+    case FRAMING_LINE:
+        fill_binary(key, message, size);
+        make_text(message, size, '\n');
+        message[size] = '\n';
+        break;
+    case FRAMING_MARKER:
+        fill_binary(key, message, size);
+        make_text(message, size, marker[0]);
+        memcpy(message + size, marker, strlen(marker));
+        break;
+    case FRAMING_LENGTH:
+        for (size_t i = 0; i < FRAME_HEADER; i++)
+            message[i] = (unsigned char)(size >> 8 * (FRAME_HEADER - 1 - i));
+        fill_binary(key, message + FRAME_HEADER, size);
+        break;
+    default:
+        fill_binary(key, message, size);
+    }
+}

@@ -1,0 +1,52 @@
+/* proxy.c - the header of the PROXY protocol. */
+#include "proto/proxy_private.h"
+
+#include <string.h>
+
+enum proxy_verdict proxy_complete(struct proxy_input *in, size_t length)
+{
+    in->length = length;
+    return PROXY_COMPLETE;
+}
+
+enum proxy_verdict proxy_more(struct proxy_input *in, size_t length)
+{
+    in->length = length;
+    return PROXY_MORE;
+}
+
+enum proxy_verdict proxy_bad(struct proxy_input *in, const char *reason)
+{
+    in->reason = reason;
+    return PROXY_BAD;
+}
+
+bool proxy_may_begin(const struct proxy_input *in, const void *start, size_t length)
+{
+    return memcmp(in->data, start, in->n < length ? in->n : length) == 0;
+}
+
+/* Where nothing is there yet, the shortest header there is, of version 1, decides. */
+static enum proxy_verdict judge(struct proxy_input *in)
+{
+    if (proxy_may_begin(in, PROXY_V1_START, sizeof(PROXY_V1_START) - 1))
+        return proxy_judge_v1(in);
+    if (proxy_may_begin(in, PROXY_V2_START, sizeof(PROXY_V2_START) - 1))
+        return proxy_judge_v2(in);
+    return PROXY_NONE;
+}
+
+enum proxy_verdict proxy_parse(const void *data, size_t n, struct proxy_header *ret_header,
+                               size_t *ret_length, const char **ret_reason)
+{
+    struct proxy_input in = {.data = data, .n = n};
+    enum proxy_verdict verdict = judge(&in);
+
+    if (verdict == PROXY_COMPLETE)
+        *ret_header = in.header;
+    if (verdict == PROXY_COMPLETE || verdict == PROXY_MORE)
+        *ret_length = in.length;
+    if (verdict == PROXY_BAD)
+        *ret_reason = in.reason;
+    return verdict;
+}

@@ -1,0 +1,128 @@
+/*
+ * tls_private.h - what the parts of tls.h share. Private to them, as OpenSSL is.
+ */
+#ifndef ECHOD_TLS_PRIVATE_H
+#define ECHOD_TLS_PRIVATE_H
+
+#include "tls/ossl.h"
+#include "tls/tls.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/* ---- files ---- */
+
+/* What a file holds; the bytes are the reader's, by free(). */
+struct tls_bytes {
+    unsigned char *bytes;
+    size_t length;
+};
+
+/* Read a whole file, a regular one. Returns NULL, or why it cannot be done. */
+const char *tls_read_file(const char *path, struct tls_bytes *ret_bytes);
+
+/*
+ * Load the certificates of a PEM file: the leaf, then its issuers. Whatever else is in the file, as
+ * a private key may be, is not even copied.
+ * Returns at least one, all the caller's, or NULL with *ret_err.
+ */
+STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err);
+
+/* ---- who the server is ---- */
+
+/* One certificate with what belongs to it. */
+struct tls_identity {
+    char prefix[32];    /* of its settings' names, "tls." or "tls.sni.[0]." */
+    struct texts names; /* of hosts; borrowed */
+    X509 *leaf;
+    STACK_OF(X509) * issuers;
+    EVP_PKEY *key;
+    struct tls_bytes ocsp; /* a response in DER form, or none */
+    time_t ocsp_until;     /* 0 = for ever */
+};
+
+struct tls_server {
+    SSL_CTX *ctx;
+    struct tls_identity own; /* for whoever asks for no name of the others */
+    size_t n_others;
+    struct tls_identity *others;
+    bool strict_sni;
+    struct texts client_names;
+    int keylog;                  /* descriptor of tls_server_log_keys() */
+    struct tls_bytes alpn;       /* as on the wire (RFC 7301, 3.1) */
+    struct ticket_ring *tickets; /* whose keys its tickets are made by; NULL = OpenSSL's own */
+};
+
+/* Where the private keys are to be had. */
+struct tls_keys {
+    bool isolated; /* in the keeper, else in their files */
+    const struct keeper *keeper;
+};
+
+/* Fill an identity, all zero but for its prefix, and report what a context like `ctx` cannot use.
+ */
+void tls_identity_load(struct tls_identity *identity, const struct tls_sni_params *params,
+                       const struct tls_keys *keys, SSL_CTX *ctx, struct faults *faults);
+
+/* Free what it holds. */
+void tls_identity_free(struct tls_identity *identity);
+
+/* Whether some certificate is for this host; never for NULL. */
+bool tls_identity_is_known(const struct tls_server *server, const char *host);
+
+/*
+ * Give a handshake the certificates for the name that it asks for: all that fit it best, the exact
+ * name before a wildcard, so that one can be of RSA and one of ECDSA; else it keeps the context's.
+ * Returns false when memory has run out.
+ */
+bool tls_identity_choose(const struct tls_server *server, SSL *ssl);
+
+/* Staple what there is for the certificate chosen, unless it is stale. Returns whether it did. */
+bool tls_identity_staple(const struct tls_server *server, SSL *ssl);
+
+/* ---- who the client is ---- */
+
+/* Have the clients' certificates verified as the settings say, and report what is wrong with those.
+ */
+void tls_verify_set_up(SSL_CTX *ctx, const struct tls_params *params, struct faults *faults);
+
+/*
+ * Whether a certificate is for one of these names, which may have one star each: a DNS name, an
+ * email or IP address or a URI among its subject alternative names, or, where it has none of
+ * whatever kind, its common name (RFC 6125, 6.4).
+ */
+bool tls_verify_name(const struct texts *patterns, X509 *certificate);
+
+/* ---- which sessions resume ---- */
+
+/* Set up tickets and their keys, and report what is wrong with the file of these. */
+void tls_set_up_tickets(struct tls_server *server, const struct tls_params *params,
+                        struct faults *faults);
+
+/*
+ * Set where tickets count, once certificates and whatever clients are verified by are loaded.
+ * Returns false when OpenSSL cannot.
+ */
+bool tls_set_session_context(struct tls_server *server, const struct tls_params *params);
+
+/* ---- both sides ---- */
+
+/* Say in the words of its stream's error why the server refuses a handshake. */
+void tls_refuse(SSL *ssl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A time of a certificate, 0 where it is none. */
+time_t tls_time(const ASN1_TIME *when);
+
+/* The options and modes that a context of either side has. */
+void tls_set_options(SSL_CTX *ctx);
+
+/* Fill in what a certificate says of itself. */
+void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certificate);
+
+/*
+ * Make `stream` speak TLS over `ssl`, which knows its side already and is the stream's from here
+ * on; NULL stands for one that could not be made. Returns 0, or -1 with stream->error.
+ */
+int tls_attach(struct stream *stream, SSL *ssl);
+
+#endif
