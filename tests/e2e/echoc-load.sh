@@ -4,18 +4,26 @@
 . "$(dirname "$0")/lib.sh"
 
 ca=(--ca "$PKI/ca.crt")
-seconds=0.4
-sanitized && seconds=0.6
 
+# a load of a moment, or of longer where that is not enough for STATUS: for one message, or for the byte that is wrong
+long_enough() { # STATUS OPTION...
+    local seconds
+    for seconds in 0.2 2 20; do
+        "$ECHOC" load --json -d $seconds "${ca[@]}" "${@:2}" >out 2>err </dev/null
+        [ $? != "$1" ] || return 0
+    done
+    cat out err
+    fail "echoc load ${*:2}: not exit status $1"
+}
 good() { # LISTENER OPTION...: no error
-    run 0 load --json -d $seconds "${ca[@]}" "${@:2}" "$(url "$1")" </dev/null
+    long_enough 0 "${@:2}" "$(url "$1")"
     json 'd["errors"] == 0 and d["troubles"] == {} and d["messages"] > 0 and
 d["latency"]["count"] == d["messages"] and d["dialed"] == d["connect"]["count"] and
 d["bytes"] % d["messages"] == 0' || { cat out; return 1; }
 }
-told() { json "$1" || { cat out; return 1; }; }
+told() { json "$@" || { cat "${2-out}"; return 1; }; }
 finds() { # KIND TROUBLE WORDS OPTION...: the first error is of this sort and at this place
-    run 1 load --json -d 0.3 -C 1 -W 0.3 -s 100 "${ca[@]}" "${@:4}" "$(bad "$1")"
+    long_enough 1 -C 1 -s 100 "${@:4}" "$(bad "$1")"
     json "list(d['troubles']) == ['$2'] and d['troubles']['$2']['first'] == '''$3''' and
 d['errors'] == d['troubles']['$2']['count'] > 0" || { cat out; return 1; }
 }
@@ -33,10 +41,10 @@ start_echod "max_clients = 4000; listeners = (
     { name = \"tls-length\"; port = 0; framing = \"length\"; $tls_on }
 );"
 for name in plain tls; do
-    expect "$name" good $name -C 50 -j 2
-    expect "$name: its figures" told 'd["command"] == "load" and d["connections"] == 50 and
-d["threads"] == 2 and d["size"] == 64 and d["rate"] == 0 and d["duration_sec"] > 0.3 and
-d["dialed"] == 50 and d["resumed"] == 0 and d["bytes"] == 64 * d["messages"] and
+    expect "$name" good $name -C 20 -j 2
+    expect "$name: its figures" told 'd["command"] == "load" and d["connections"] == 20 and
+d["threads"] == 2 and d["size"] == 64 and d["rate"] == 0 and d["duration_sec"] > 0.1 and
+d["dialed"] == 20 and d["resumed"] == 0 and d["bytes"] == 64 * d["messages"] and
 d["messages_per_sec"] > 0'
     expect "$name: eight messages under way" good $name -C 10 -D 8
     expect "$name: and large ones" good $name -C 4 -D 8 -s 100000
@@ -70,22 +78,22 @@ expect "drop" finds drop@12345 wrong "another byte than was sent $in_123"
 expect "duplicate" finds duplicate@12345 wrong \
     "another byte than was sent at byte 12346 of the connection, in message 123"
 expect "reset" finds reset@12345 broken "Connection reset by peer $in_123"
-expect "stall" finds stall@12345 timeout "timed out $in_123"
+expect "stall" finds stall@12345 timeout "timed out $in_123" -W 0.3
 expect "babble" finds babble wrong \
     "another byte than was sent at byte 100 of the connection, in message 1"
 expect "extra" finds extra end \
     "more came back than was sent at byte 100 of the connection, in message 1" --new
 expect "hang" finds hang end \
-    "the server does not end its side at byte 100 of the connection, in message 1" --new
+    "the server does not end its side at byte 100 of the connection, in message 1" --new -W 0.3
 expect "no-close-notify" finds tls-no-close-notify end \
     "closed without close_notify at byte 100 of the connection, in message 1" --new
 expect "eight under way, one of them wrong" finds corrupt@12345 wrong \
     "another byte than was sent $in_123" -D 8
-run 0 load --json -d 1 -C 1 -s 100 --new "$(bad prompt@100)"
-expect "an end that comes with the echo: the next begins at once" told 'd["dialed"] >= 50'
+run 0 load --json -d 2 -C 1 -s 100 --new "$(bad prompt@100)"
+expect "an end that comes with the echo: the next begins at once" told 'd["dialed"] >= 10'
 expect "an end while nothing is under way" finds truncate@12300 broken \
     "the server ended at byte 12300 of the connection, in message 123" -r 500
-run 1 load -d 0.3 -C 1 -W 0.3 -s 100 "$(bad corrupt@12345)"
+run 1 load -d 2 -C 1 -s 100 "$(bad corrupt@12345)"
 expect "in words" says "^  wrong +[0-9]+, the first: another byte than was sent $in_123$"
 run 2 load -d 0.3 "tcp://127.0.0.1:$(nobody)"
 expect "nobody listens" complains ': connect: Connection refused$'
@@ -98,11 +106,17 @@ for name in plain tls; do
     before=$(cpu_msec)
     run 0 load --json -d 2 -C 20 -r 5 -W 0.5 "${ca[@]}" "$(url $name)"
     after=$(cpu_msec)
-    expect "$name: no idle one is an error" told 'd["errors"] == 0 and 9 <= d["messages"] <= 11'
+    expect "$name: no idle one is an error" told 'd["errors"] == 0 and 5 <= d["messages"] <= 11'
     sanitized || expect "$name: and none needs the processor" test $((after - before)) -lt 800
 done
 
-# ---- a pause of a second, which a schedule shows and the closed loop hides ----
+# ---- a pause of a second, which a schedule shows and the closed loop hides, and so does a warm-up that sees it ----
+plain=$(url plain)
+beside() { # NAME OPTION...: a load, whose figures are NAME/out, beside the others
+    mkdir "$1"
+    (cd "$1" && run 0 load --json "${@:2}" "$plain") &
+    loads+=($!)
+}
 stop_for_a_second() {
     local pids
     sleep 1
@@ -110,28 +124,22 @@ stop_for_a_second() {
     # shellcheck disable=SC2086
     kill -STOP $pids && sleep 1 && kill -CONT $pids
 }
-stop_for_a_second &
-run 0 load --json -d 4 -C 10 -r 200 "$(url plain)"
-wait $!
-expect "the schedule: all were sent" told '790 <= d["messages"] <= 801 and d["rate"] == 200'
-expect "the schedule: p99.9 shows the pause" told '700e3 < d["latency"]["p999_usec"] < 1600e3'
-expect "the schedule: and a fifth waited" told 'd["latency"]["p90_usec"] > 200e3'
-stop_for_a_second &
-run 0 load --json -d 4 -C 10 "$(url plain)"
-wait $!
-expect "the closed loop: p99 hides it" told 'd["latency"]["p99_usec"] < 200e3'
-expect "the closed loop: the slowest has it" told 'd["latency"]["max_usec"] > 700e3'
-
-# ---- a warm-up: what comes before the count is not in it ----
-stop_for_a_second &
-run 0 load --json --warmup 2.5 -d 1 -C 10 -r 200 "$(url plain)"
-wait $!
-expect "the warm-up: a second's messages" told '190 <= d["messages"] <= 201 and d["dialed"] == 10'
-expect "the warm-up: which took a second" told '0.9 < d["duration_sec"] < 1.5'
-expect "the warm-up: and none saw the pause" told 'd["latency"]["p99_usec"] < 500e3'
+beside schedule -d 4 -C 10 -r 200
+beside closed -d 4 -C 2
+beside warm-up --warmup 4 -d 1 -C 10 -r 200
+stop_for_a_second
+for pid in "${loads[@]}"; do wait "$pid" || fail "a load beside others"; done
+expect "the schedule: all were sent" told '600 <= d["messages"] <= 801 and d["rate"] == 200' schedule/out
+expect "the schedule: p99.9 shows the pause" told 'd["latency"]["p999_usec"] > 700e3' schedule/out
+expect "the schedule: and a fifth waited" told 'd["latency"]["p90_usec"] > 200e3' schedule/out
+expect "the closed loop: p99 hides it" told 'd["latency"]["p99_usec"] < d["latency"]["max_usec"] / 2' closed/out
+expect "the closed loop: the slowest has it" told 'd["latency"]["max_usec"] > 700e3' closed/out
+expect "the warm-up: a second's messages" told '100 <= d["messages"] <= 201 and d["dialed"] == 10' warm-up/out
+expect "the warm-up: which took a second" told 'd["duration_sec"] > 0.9' warm-up/out
+expect "the warm-up: and none saw the pause" told 'd["latency"]["p99_usec"] < 700e3' warm-up/out
 
 # ---- in words; an interrupt; figures that were measured elsewhere ----
-run 0 load -d 0.3 -C 3 -j 2 "${ca[@]}" "$(url tls)"
+run 0 load -d 0.5 -C 3 -j 2 "${ca[@]}" "$(url tls)"
 for line in '3 connections, 2 threads, 64 bytes, as fast as answered, [0-9.]+ s$' \
     '^messages +[0-9]+ \([0-9]+/s\)$' '^bytes +[0-9]+ each way' '^connections +3 .* 0 resumed$' \
     '^latency min/avg/max/mdev = ' '^latency p50/p90/p99/p99.9 = ' '^connect min' '^tls min' \
@@ -143,7 +151,7 @@ within 60 serves 10
 kill -INT $!
 expect_exit 0 $!
 expect "an interrupt: what there is" told '0 < d["duration_sec"] < 50 and d["errors"] == 0'
-run 0 load --json -d $seconds -C 1 -s 1234 "$(url plain)"
+run 0 load --json -d 0.5 -C 1 -s 1234 "$(url plain)"
 messages=$(python3 -c 'import json; print(json.load(open("out"))["messages"])')
 expect_records 1 listener=plain bytes_in=$((1234 * messages)) bytes_out=$((1234 * messages))
 stop_echod

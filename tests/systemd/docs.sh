@@ -6,6 +6,7 @@ limit=3600 # seconds: packages are built
 . "$(dirname "$0")/lib.sh"
 
 # here all of the machine is a copy that nobody misses
+quick_dpkg
 cd "$top_srcdir" || fail "no $top_srcdir"
 top_srcdir=$PWD
 install -m 755 "$here/../../tests/systemd/docs.py" /tmp/docs.py

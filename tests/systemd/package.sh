@@ -18,6 +18,7 @@ conf=/etc/echod/echod.conf
 rm -rf /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*
 touch /usr/sbin/.writable 2>/dev/null || { echo "no package can be installed here: /usr is read-only"; exit 77; }
 rm /usr/sbin/.writable
+quick_dpkg
 dpkg --purge echod echoc >/dev/null 2>&1 # if it has them already
 files() {
     find /etc /usr /var /run \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache/man -o -path /run/systemd \
