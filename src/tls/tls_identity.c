@@ -82,7 +82,7 @@ static const char *judge_answer(OCSP_SINGLERESP *answer, time_t *ret_until)
     OCSP_single_get0_status(answer, NULL, NULL, &from, &until);
     if (from && tls_time(from) > time(NULL))
         return "it is not valid yet";
-    if (until && tls_time(until) < time(NULL))
+    if (until && tls_time(until) <= time(NULL))
         return "it is stale: its next update is past";
     *ret_until = until ? tls_time(until) : 0;
     return NULL;

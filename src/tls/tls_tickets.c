@@ -65,7 +65,7 @@ static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsign
     X509 *client = session ? SSL_SESSION_get0_peer(session) : NULL;
 
     (void)ssl, (void)name, (void)name_length, (void)arg;
-    if (client && tls_time(X509_get0_notAfter(client)) < time(NULL))
+    if (client && tls_time(X509_get0_notAfter(client)) <= time(NULL))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     switch (status) {
     case SSL_TICKET_SUCCESS:

@@ -75,7 +75,7 @@ static void add_crl(SSL_CTX *ctx, X509_CRL *crl, const char *path, struct faults
     char issuer[128];
 
     X509_NAME_oneline(X509_CRL_get_issuer(crl), issuer, sizeof(issuer));
-    if (next && tls_time(next) < time(NULL))
+    if (next && tls_time(next) <= time(NULL))
         fault(faults, "tls.crl", "%s: the CRL of %s is stale: its next update is past", path,
               issuer);
     else if (tls_time(X509_CRL_get0_lastUpdate(crl)) > time(NULL))
