@@ -1,8 +1,10 @@
 #!/bin/bash
-# includes.sh - the structure of src/: a folder uses only folders of lower rows, no headers include each other in a
-# circle, and each library is known only to the folders that wrap it. HACKING.md shows the same map.
+# includes.sh - the structure of src/: a folder uses only folders of lower rows, no headers include each other and no
+# files call each other in a circle, and each library is known only to the folders that wrap it. HACKING.md shows the
+# same map.
 set -u
 top=$(cd "${top_srcdir:-$(dirname "$0")/..}" && pwd)
+objects=$(cd "${top_builddir:-$top/build}/src" && pwd) || exit 1
 cd "$top/src" || exit 1
 
 # from the bottom up; the folders of one row do not use each other
@@ -51,6 +53,22 @@ done
 includes() { grep -H '^#include "' */*.[ch] | sed 's/:#include "/ /; s/"$//'; }
 check_order includes < <(includes)
 check_circles include < <(includes | grep -v '\.c ')
+
+# which object uses symbols of which other, by nm(1)
+calls() {
+    for file in */*.c; do echo "${file%.c}.o"; done | (cd "$objects" && xargs nm -A -P) | sed 's/\.o: / /' | awk '
+        $3 == "U" { n++; user[n] = $1; symbol[n] = $2 }
+        $3 ~ /[A-TV-Z]/ { home[$2] = $1 }
+        END {
+            for (i = 1; i <= n; i++)
+                if (symbol[i] in home && home[symbol[i]] != user[i])
+                    print user[i], home[symbol[i]]
+        }' | sort -u
+}
+calls=$(calls)
+check_order calls <<<"$calls"
+check_circles call <<<"$calls"
+[ "$(wc -l <<<"$calls")" -gt 100 ] || complain "there are no objects in $objects"
 
 for file in */*.[ch]; do
     for fence in "${fences[@]}"; do

@@ -87,6 +87,9 @@ extern volatile sig_atomic_t echoc_interrupted;
 /* "echoc: ..." to stderr. Returns ECHOC_ERROR. */
 int echoc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What it said last, for check, which says so on standard output too. */
+const struct err *echoc_last_error(void);
+
 /* Print the object as the one line that --json promises, and free it. */
 void echoc_print_json(json_t *object);
 

@@ -1,5 +1,5 @@
 /* proxy_v1.c - version 1 of the PROXY protocol: a line of text (2.1). */
-#include "proto/proxy_private.h"
+#include "proto/proxy_input.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* proxy_v2.c - version 2 of the PROXY protocol: binary (2.2). */
-#include "proto/proxy_private.h"
+#include "proto/proxy_input.h"
 
 #include <string.h>
 

@@ -2,6 +2,7 @@
 #include "settings/check.h"
 
 #include "settings/rows.h"
+#include "settings/source.h"
 
 #include <string.h>
 

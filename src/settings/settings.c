@@ -4,20 +4,12 @@
 #include "settings/check.h"
 #include "settings/guard.h"
 #include "settings/override.h"
-#include "settings/text.h"
+#include "settings/source.h"
 #include "settings/value.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The parsed file: texts point into it, and it knows the line of each setting. */
-struct settings_source {
-    struct settings_text text;
-    config_t config;
-    size_t n_wrong; /* values that were refused: contradictions with them are none */
-    const config_setting_t **wrong;
-};
 
 /* A walk over groups of the file, into one struct. */
 struct walk {
@@ -27,63 +19,14 @@ struct walk {
     void *bases[2];                /* the struct that each table fills */
 };
 
-/* ---- places ---- */
-
-static const char *place(const struct settings_source *source, const config_setting_t *setting,
-                         char *text, size_t size)
-{
-    unsigned line = config_setting_is_root(setting) ? 1 : config_setting_source_line(setting);
-
-    if (line > 0)
-        return settings_text_place(&source->text, line, text, size);
-    snprintf(text, size, "-o");
-    return text;
-}
-
-static config_setting_t *listener_group(const struct settings_source *source, size_t listener)
-{
-    config_setting_t *root = config_root_setting(&source->config);
-    config_setting_t *list = config_setting_get_member(root, "listeners");
-
-    return list ? config_setting_get_elem(list, (unsigned)listener) : root;
-}
-
-static const config_setting_t *find_given(const struct settings_source *source, size_t listener,
-                                          const char *name)
-{
-    config_setting_t *group = listener_group(source, listener);
-    config_setting_t *given = value_lookup(group, name);
-
-    if (!given)
-        given = value_lookup(config_root_setting(&source->config), name);
-    return given ? given : group;
-}
-
-const char *settings_where(const struct settings *settings, size_t listener, const char *name,
-                           char *text, size_t size)
-{
-    return place(settings->source, find_given(settings->source, listener, name), text, size);
-}
-
 /* ---- values ---- */
-
-static void note_wrong(struct settings_source *source, const config_setting_t *value)
-{
-    const config_setting_t **wrong =
-        reallocarray(source->wrong, source->n_wrong + 1, sizeof(*source->wrong));
-
-    if (!wrong)
-        return;
-    wrong[source->n_wrong++] = value;
-    source->wrong = wrong;
-}
 
 static void report_value(const struct walk *walk, const struct setting *row,
                          const config_setting_t *value, const struct err *err)
 {
     char where[WHERE_LIMIT];
 
-    fault_at(walk->faults, place(walk->source, value, where, sizeof(where)), row->name, "%s",
+    fault_at(walk->faults, source_place(walk->source, value, where, sizeof(where)), row->name, "%s",
              err->text);
 }
 
@@ -106,7 +49,7 @@ static void apply_value(const struct walk *walk, const struct setting *row, conf
     struct err err;
 
     if (!check_parts(walk, row, value))
-        note_wrong(walk->source, value);
+        source_note_wrong(walk->source, value);
     else if (value_store(row, value, base, &err) < 0)
         report_value(walk, row, value, &err);
 }
@@ -147,9 +90,9 @@ static void walk_element(const struct walk *walk, const struct table *table,
         walk_group(&inner, group, "");
         return;
     }
-    fault_at(walk->faults, place(walk->source, group, where, sizeof(where)), NULL,
+    fault_at(walk->faults, source_place(walk->source, group, where, sizeof(where)), NULL,
              "every element must be a group, and this is %s", value_type(group));
-    note_wrong(walk->source, group);
+    source_note_wrong(walk->source, group);
 }
 
 /* Each group of a list into a struct of its own, which the list's value owns. */
@@ -164,7 +107,7 @@ static void walk_elements(const struct walk *walk, const struct setting *row,
     if (!config_setting_is_list(list) || !elements) {
         report_value(walk, row, list,
                      &(struct err){.text = "must be a list of groups: ( { ... }, { ... } )"});
-        note_wrong(walk->source, list);
+        source_note_wrong(walk->source, list);
         free(elements);
         return;
     }
@@ -195,7 +138,7 @@ static void walk_member(const struct walk *walk, config_setting_t *member, const
         if (row)
             return;
     }
-    place(walk->source, member, where, sizeof(where));
+    source_place(walk->source, member, where, sizeof(where));
     if (is_group_name(walk, name) && config_setting_is_group(member))
         walk_group(walk, member, name);
     else if (is_group_name(walk, name))
@@ -240,9 +183,9 @@ static void walk_listeners(struct settings_source *source, struct settings *sett
                 walk_group(&walk, group, "");
                 continue;
             }
-            fault_at(faults, place(source, group, where, sizeof(where)), "listeners",
+            fault_at(faults, source_place(source, group, where, sizeof(where)), "listeners",
                      "every element must be a group, and this is %s", value_type(group));
-            note_wrong(source, group);
+            source_note_wrong(source, group);
         }
     }
 }
@@ -257,34 +200,9 @@ static size_t count_listeners(const struct settings_source *source, struct fault
         return 1;
     if (config_setting_is_list(list) && config_setting_length(list) > 0)
         return (size_t)config_setting_length(list);
-    fault_at(faults, place(source, list, where, sizeof(where)), "listeners",
+    fault_at(faults, source_place(source, list, where, sizeof(where)), "listeners",
              "must be a list of at least one group: ( { ... }, { ... } )");
     return 0;
-}
-
-/* ---- what contradictions are looked for in ---- */
-
-static bool is_wrong(const struct settings_source *source, const config_setting_t *value)
-{
-    for (size_t i = 0; i < source->n_wrong; i++)
-        if (source->wrong[i] == value)
-            return true;
-    return false;
-}
-
-bool settings_is_sound(const struct settings *settings, size_t listener, const char *name)
-{
-    const struct settings_source *source = settings->source;
-
-    return !is_wrong(source, listener_group(source, listener)) &&
-           !is_wrong(source, find_given(source, listener, name));
-}
-
-bool settings_is_given(const struct settings *settings, size_t listener, const char *name)
-{
-    const struct settings_source *source = settings->source;
-
-    return find_given(source, listener, name) != listener_group(source, listener);
 }
 
 /* ---- the whole ---- */
@@ -321,7 +239,8 @@ static void fill(struct settings *settings, struct faults *faults)
         return;
     }
     settings->n_listeners = 0;
-    fault_at(faults, place(source, config_root_setting(&source->config), where, sizeof(where)),
+    fault_at(faults,
+             source_place(source, config_root_setting(&source->config), where, sizeof(where)),
              "listeners", "cannot be kept: %s", strerror(ENOMEM));
 }
 

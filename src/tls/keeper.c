@@ -276,8 +276,6 @@ void keeper_retire(struct keeper *keeper)
 
 /* ---- in a client's process ---- */
 
-static int line = -1; /* one process serves one client */
-
 int keeper_connect(const struct keeper *keeper, uint64_t timeout_usec)
 {
     int ends[2], result;
@@ -292,28 +290,4 @@ int keeper_connect(const struct keeper *keeper, uint64_t timeout_usec)
         return ends[0];
     close(ends[0]);
     return -1;
-}
-
-void keeper_use(int fd)
-{
-    line = fd;
-}
-
-void keeper_hang_up(void)
-{
-    if (line < 0)
-        return;
-    close(line);
-    line = -1;
-}
-
-size_t keeper_sign(const struct sign_request *request, unsigned char *signature)
-{
-    size_t size = offsetof(struct sign_request, data) + request->length;
-    ssize_t n;
-
-    if (send(line, request, size, MSG_NOSIGNAL) != (ssize_t)size)
-        return 0;
-    n = recv(line, signature, SIGNATURE_MAX, 0);
-    return n > 0 ? (size_t)n : 0;
 }

@@ -1,8 +1,9 @@
 /*
- * proxy_private.h - what the parts of proxy.h share.
+ * proxy_input.h - a header of the PROXY protocol under way, and the verdict on it. Private to
+ * proxy*.c.
  */
-#ifndef ECHOD_PROXY_PRIVATE_H
-#define ECHOD_PROXY_PRIVATE_H
+#ifndef ECHOD_PROXY_INPUT_H
+#define ECHOD_PROXY_INPUT_H
 
 #include "proto/proxy.h"
 
@@ -23,7 +24,7 @@ enum proxy_verdict proxy_complete(struct proxy_input *in, size_t length);
 enum proxy_verdict proxy_more(struct proxy_input *in, size_t length);
 enum proxy_verdict proxy_bad(struct proxy_input *in, const char *reason);
 
-/* Judge what may begin with the start of that version. */
+/* Judge what may begin with the start of that version: proxy_v1.c, proxy_v2.c. */
 #define PROXY_V1_START "PROXY "
 #define PROXY_V2_START "\r\n\r\n\0\r\nQUIT\n"
 enum proxy_verdict proxy_judge_v1(struct proxy_input *in);
