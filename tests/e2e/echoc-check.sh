@@ -64,7 +64,7 @@ start_bad corrupt@10 drop@10 truncate@10 stall@10 extra hang tls-no-close-notify
 expect "a wrong byte" answers 2 CRITICAL \
     ".*: echo: byte 10 of 64 is not the one that was sent \| .*" "$(bad corrupt@10)"
 expect "a missing byte" answers 2 CRITICAL \
-    ".*: echo: byte 10 of 64 is not the one that was sent \| .*" "$(bad drop@10)"
+    X
 expect "an early end" answers 2 CRITICAL \
     ".*: echo: the server ended after 10 of 64 bytes \| .*" "$(bad truncate@10)"
 expect "a stall" answers 2 CRITICAL \

@@ -9,7 +9,7 @@ ECHOD=$top_builddir/tests/e2e/unsealed
 reload() { # SETTINGS LINE: the line then stands in the log
     printf '%s\n' "$1" >echod.conf
     kill -HUP "$echod_pid"
-    within 60 logged "$2" || fail "no such line: $2"
+    within 300 logged "$2" || fail "no such line: $2"
 }
 complete() { # N: so many reports there are, and each has its end
     [ "$(grep -l 'ERROR SUMMARY:' report.* | wc -l)" = "$1" ]
@@ -46,7 +46,7 @@ expect_records 6
 
 start_peer loop tls --keep
 old=$!
-expect "a client that stays over reloads" within 60 serves 1
+expect "a client that stays over reloads" within 300 serves 1
 reload "prot = 7; $both" "prot: no such setting"
 reload "host = \"unix:absent/sock\"; $tls_on" "cannot listen on unix:absent/sock"
 reload "listeners = ( { name = \"new\"; port = 0; $tls_on }, { name = \"unix\"; host = \"unix:sock\"; } );" \
@@ -57,7 +57,7 @@ expect "the one of before" wait $old
 expect_records 8
 stop_echod
 
-expect "a report for the parent, 8 clients and 4 keepers" within 60 complete 13
+expect "a report for the parent, 8 clients and 4 keepers" within 300 complete 13
 if grep -H 'ERROR SUMMARY:' report.* | grep -v ' 0 errors' || open_descriptors; then
     cat report.*
     fail "valgrind complains"

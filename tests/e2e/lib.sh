@@ -89,7 +89,7 @@ start_echod() { # SETTINGS: a daemon, once all its listeners are announced
     printf '%s\n' "$1" >echod.conf
     launch "${launcher[@]}" "$ECHOD" -c echod.conf
     for name in $(listeners echod.conf); do
-        within 60 announced "$name" || fail "$name does not listen"
+        within 300 announced "$name" || fail "$name does not listen"
     done
     ! gone "$echod_pid" || fail "the daemon has ended"
 }
