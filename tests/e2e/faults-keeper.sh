@@ -18,6 +18,7 @@ injected() { cat trace* | grep -c INJECTED; }
 met() { [ "$(injected)" -ge $faults ]; }
 trace() { # PID OPTION...
     : >trace
+    : >strace.err # or one finds that of before
     strace -o trace -p "$1" "${@:2}" 2>strace.err &
     tracer=$!
     within 60 has_begun

@@ -21,6 +21,7 @@ client() { # PORT
     [ $status = served ]
 }
 start_tracer() { # PID OPTION...: strace, once it is attached
+    : >strace.err
     strace -ttt -o trace -p "$1" "${@:2}" 2>strace.err &
     tracer=$!
     within 60 has_begun "$tracer" strace.err
