@@ -134,6 +134,24 @@ records() { # of the case under way alone
     tail -n +$((seen + 1)) $log | sed -n '/^echod: end=/s/$/ /p' | with_fields "$@"
 }
 
+# ---- a CRL that goes stale meanwhile ----
+
+crl_of_intermediate() { # SECONDS
+    : >db && echo 01 >number
+    printf '[ca]\ndefault_ca=x\n[x]\ncertificate=%s\nprivate_key=%s\ndatabase=db\ncrlnumber=number
+default_md=sha256\n' "$PKI/intermediate.crt" "$PKI/intermediate.key" >ca.conf
+    openssl ca -config ca.conf -gencrl -crlsec "$1" 2>/dev/null
+}
+{ sed '/-----END/q' "$PKI/ca.crl"; crl_of_intermediate 30; } >short.crl
+stale_after=$((SECONDS + 31))
+stale="listeners = ( $(asks echo "verify_client = \"require\"; crl = \"$PWD/short.crl\";") );"
+start_echod "$stale"
+seen=$(wc -l <$log)
+try openssl 1.3 echo client closed
+stale_daemon=("$echod_pid" "$log")
+
+# ---- all cases ----
+
 start_echod "$listeners"
 seen=$(wc -l <$log)
 clients='openssl gnutls' versions='1.2 1.3'
@@ -151,21 +169,14 @@ expect "$tried cases, each with its end, and no echo for whom is refused" \
     [ $tried -ge "$(sanitized && echo 45 || echo 120)" ]
 stop_echod
 
-# ---- CRLs that go stale ----
+# ---- the CRL ----
 
-crl_of_intermediate() { # SECONDS
-    : >db && echo 01 >number
-    printf '[ca]\ndefault_ca=x\n[x]\ncertificate=%s\nprivate_key=%s\ndatabase=db\ncrlnumber=number
-default_md=sha256\n' "$PKI/intermediate.crt" "$PKI/intermediate.key" >ca.conf
-    openssl ca -config ca.conf -gencrl -crlsec "$1" 2>/dev/null
-}
-{ sed '/-----END/q' "$PKI/ca.crl"; crl_of_intermediate 8; } >short.crl
-stale="listeners = ( $(asks echo "verify_client = \"require\"; crl = \"$PWD/short.crl\";") );"
-start_echod "$stale"
+is_stale() { [ $SECONDS -gt $stale_after ]; }
+within 60 is_stale
+echod_pid=${stale_daemon[0]} log=${stale_daemon[1]}
 seen=$(wc -l <$log)
-try openssl 1.3 echo client closed
-sleep 9 # OpenSSL 4.0 has it valid in its last second
 try openssl 1.3 echo client client_cert CRL has expired
+printf '%s\n' "$stale" >echod.conf
 kill -HUP "$echod_pid"
 within 60 logged 'tls.crl: '"$PWD/short.crl: the CRL of /CN=echod test intermediate CA is stale" ||
     fail "no word of the stale CRL at the reload"

@@ -47,6 +47,35 @@ listeners_of() { # LISTENER...
     echo "listeners = ( $* );"
 }
 
+# ---- no ticket outlives the certificate that its client has shown ----
+brief_client() { # SECONDS: that it is valid for, in brief.crt and brief.key
+    mkdir -p ca && : >ca/index && cat >ca.conf <<CONF
+[ca]
+default_ca = issue
+[issue]
+database = ca/index
+new_certs_dir = ca
+rand_serial = yes
+default_md = sha256
+policy = policy
+[policy]
+commonName = supplied
+CONF
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=brief -keyout brief.key -out brief.csr &&
+        openssl ca -batch -notext -config ca.conf -cert "$PKI/ca.crt" -keyfile "$PKI/ca.key" -in brief.csr \
+            -out brief.crt -startdate "$(date -u -d '1 hour ago' +%y%m%d%H%M%SZ)" \
+            -enddate "$(date -u -d "$1 seconds" +%y%m%d%H%M%SZ)"
+}
+start_echod "$(listeners_of "$(listener tls "verify_client = \"request\"; client_ca = \"$PKI/ca.crt\";")")"
+brief_client 15 >openssl.log 2>&1 || { cat openssl.log; fail "no certificate"; }
+expires=$(($(date +%s) + 15))
+brief=(-cert brief.crt -key brief.key)
+for version in $versions; do
+    expect "TLS $version: a client with a certificate" visit tls $version -sess_out c-$version "${brief[@]}"
+    [ "$(date +%s)" -ge $expires ] || expect "TLS $version: it resumes" resumes tls $version c-$version "${brief[@]}"
+done
+brief_daemon=("$echod_pid" "$log")
+
 # ---- keys that the daemon makes ----
 
 made=$(listeners_of "$(listener tls '')" "$(listener tls-same '')" \
@@ -79,18 +108,18 @@ stop_echod
 
 # ---- they follow one another ----
 
-brief=$(listener tls 'ticket_lifetime = 8;')
-start_echod "$(listeners_of "$brief")"
+short=$(listener tls 'ticket_lifetime = 16;')
+start_echod "$(listeners_of "$short")"
 started=$SECONDS
 expect "sessions of the first key" each opens tls a
-has_new_key() { opens tls 1.3 later && [ "$(key_of later)" != "$(key_of a-1.3)" ]; }
+has_new_key() { sleep 1; opens tls 1.3 later && [ "$(key_of later)" != "$(key_of a-1.3)" ]; }
 expect "both versions have it" test "$(key_of a-1.2)" = "$(key_of a-1.3)"
 expect "a second key comes by itself" within 60 has_new_key
-if [ $((SECONDS - started)) -lt 7 ]; then
+if [ $((SECONDS - started)) -lt 14 ]; then
     expect "the first one's sessions resume" each resumes tls a -msg
     expect "and get a ticket of the second" got_ticket
 fi
-is_over() { each does_not_resume tls a; }
+is_over() { sleep 1; each does_not_resume tls a; }
 expect "and no more when their time is over" within 60 is_over
 stop_echod
 
@@ -162,33 +191,8 @@ reload "$filed"
 expect "it warns of a file for all" within 60 logged "tls: every user can read the ticket keys keys"
 stop_echod
 
-# ---- no ticket outlives the certificate that its client has shown ----
-brief_client() { # SECONDS: that it is valid for, in brief.crt and brief.key
-    mkdir -p ca && : >ca/index && cat >ca.conf <<CONF
-[ca]
-default_ca = issue
-[issue]
-database = ca/index
-new_certs_dir = ca
-rand_serial = yes
-default_md = sha256
-policy = policy
-[policy]
-commonName = supplied
-CONF
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=brief -keyout brief.key -out brief.csr &&
-        openssl ca -batch -notext -config ca.conf -cert "$PKI/ca.crt" -keyfile "$PKI/ca.key" -in brief.csr \
-            -out brief.crt -startdate "$(date -u -d '1 hour ago' +%y%m%d%H%M%SZ)" \
-            -enddate "$(date -u -d "$1 seconds" +%y%m%d%H%M%SZ)"
-}
-start_echod "$(listeners_of "$(listener tls "verify_client = \"request\"; client_ca = \"$PKI/ca.crt\";")")"
-brief_client 6 >openssl.log 2>&1 || { cat openssl.log; fail "no certificate"; }
-expires=$(($(date +%s) + 6))
-brief=(-cert brief.crt -key brief.key)
-for version in $versions; do
-    expect "TLS $version: a client with a certificate" visit tls $version -sess_out c-$version "${brief[@]}"
-    [ "$(date +%s)" -ge $expires ] || expect "TLS $version: it resumes" resumes tls $version c-$version "${brief[@]}"
-done
+# ---- the certificate of the beginning has expired ----
+echod_pid=${brief_daemon[0]} log=${brief_daemon[1]}
 is_past() { [ "$(date +%s)" -gt $((expires + 1)) ]; }
 within 60 is_past
 for version in $versions; do
