@@ -5,25 +5,25 @@
 
 ca=(--ca "$PKI/ca.crt")
 
-# a load of a moment, or of longer where that is not enough for STATUS: for one message, or for the byte that is wrong
-long_enough() { # STATUS OPTION...
+# a load of a moment, or of longer where that is not enough: for all connections, or for the byte that is wrong
+long_enough() { # STATUS EXPRESSION OPTION...
     local seconds
     for seconds in 0.2 2 20; do
-        "$ECHOC" load --json -d $seconds "${ca[@]}" "${@:2}" >out 2>err </dev/null
-        [ $? != "$1" ] || return 0
+        "$ECHOC" load --json -d $seconds "${ca[@]}" "${@:3}" >out 2>err </dev/null
+        [ $? = "$1" ] && json "$2" && return
     done
     cat out err
-    fail "echoc load ${*:2}: not exit status $1"
+    fail "echoc load ${*:3}: not exit status $1 and $2"
 }
 good() { # LISTENER OPTION...: no error
-    long_enough 0 "${@:2}" "$(url "$1")"
+    long_enough 0 'd["messages"] > 0 and d["dialed"] >= d["connections"]' "${@:2}" "$(url "$1")"
     json 'd["errors"] == 0 and d["troubles"] == {} and d["messages"] > 0 and
 d["latency"]["count"] == d["messages"] and d["dialed"] == d["connect"]["count"] and
 d["bytes"] % d["messages"] == 0' || { cat out; return 1; }
 }
 told() { json "$@" || { cat "${2-out}"; return 1; }; }
 finds() { # KIND TROUBLE WORDS OPTION...: the first error is of this sort and at this place
-    long_enough 1 -C 1 -s 100 "${@:4}" "$(bad "$1")"
+    long_enough 1 'd["errors"] > 0' -C 1 -s 100 "${@:4}" "$(bad "$1")"
     json "list(d['troubles']) == ['$2'] and d['troubles']['$2']['first'] == '''$3''' and
 d['errors'] == d['troubles']['$2']['count'] > 0" || { cat out; return 1; }
 }
