@@ -30,7 +30,8 @@ hurt() { # kill|cut PORT BYTE: a client that loses its process, or its connectio
     exec {fd}<>"/dev/tcp/127.0.0.1/$2" || return
     printf '%b' "$3" >&"$fd"
     within 60 has_victim "$2" || how=spared
-    sleep 0.1 # for the byte to be read: without one it would be no client but a probe
+    # the byte is to be read, without one it would be no client but a probe: a plain one comes back
+    if [ "$3" = x ]; then read -r -t 60 -N 1 -u "$fd"; else sleep 0.2; fi
     case $how in
     kill) kill -KILL "$(victim "$2")" || how=spared ;;
     cut) ss -K state established "sport = :$2 and dst 127.0.0.1" >/dev/null || how=spared ;;

@@ -31,7 +31,7 @@ all_back() { [ "$(stat -c %s back)" -ge "$(stat -c %s "$1")" ]; }
 start_echod "listeners = (
     { name = \"plain\"; port = 0; },
     { name = \"tls\"; port = 0; $tls_on },
-    { name = \"idle\"; port = 0; idle_timeout = 2; }
+    { name = \"idle\"; port = 0; idle_timeout = 5; }
 );"
 plain=$(port plain) tls=$(port tls) ca=$PKI/ca.crt
 

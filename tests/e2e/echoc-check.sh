@@ -69,11 +69,11 @@ expect "a missing byte" answers 2 CRITICAL \
 expect "an early end" answers 2 CRITICAL \
     ".*: echo: the server ended after 10 of 64 bytes \| .*" "$(bad truncate@10)"
 expect "a stall" answers 2 CRITICAL \
-    ".*: echo: timed out after 10 of 64 bytes \| .*" -W 0.3 "$(bad stall@10)"
+    ".*: echo: timed out after 10 of 64 bytes \| .*" -W 3 "$(bad stall@10)"
 expect "more than was sent" answers 2 CRITICAL \
     ".*: end: the server sent more than it was sent \| .*" "$(bad extra)"
 expect "no end" answers 2 CRITICAL ".*: end: the server does not end its side \| .*" \
-    -W 0.3 "$(bad hang)"
+    -W 3 "$(bad hang)"
 expect "no close_notify" answers 2 CRITICAL ".*: end: the server closed without close_notify \| .*" \
     "${ca[@]}" "$(bad tls-no-close-notify)"
 kill -STOP "$echod_pid"

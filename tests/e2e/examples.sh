@@ -16,7 +16,7 @@ done
 # its ports may be taken, and so may its path
 example() { sed 's/\bport = [0-9]*;/port = 0;/; s|unix:/tmp/|unix:|' "$examples/$1.conf"; }
 answers() { # STATUS LISTENER OPTION...
-    run "$1" ping -c 1 --timeout 5 --ca certs/out/ca.crt "${@:3}" "$(url "$2" | sed "s/^tcp:/${scheme-tcp}:/")"
+    run "$1" ping -c 1 --timeout 60 -W 60 --ca certs/out/ca.crt "${@:3}" "$(url "$2" | sed "s/^tcp:/${scheme-tcp}:/")"
 }
 
 start_echod "$(example plain)"
@@ -48,7 +48,7 @@ stop_echod
 # ---- behind HAProxy, as the comment has it ----
 start_echod "$(example behind-haproxy)"
 {
-    printf 'defaults\n timeout connect 5s\n timeout client 9s\n timeout server 9s\n'
+    printf 'defaults\n timeout connect 60s\n timeout client 60s\n timeout server 60s\n'
     sed -n '/^#     listen/,/^#$/s/^#     //p' "$examples/behind-haproxy.conf" |
         sed "s|bind :7|bind unix@$dir/front|; s|:7007|:$(port echo)|; s|port 7000|port $(port health)|"
 } >haproxy.cfg

@@ -84,11 +84,11 @@ expect_records 1 listener=length-short end=message_too_long bytes_in=4 bytes_out
 cat >pieces.py <<'END'
 import random, select, socket, ssl, struct, sys, time
 kind, port, ca = sys.argv[1].removeprefix("tls-"), int(sys.argv[2]), sys.argv[3]
-sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+sock = socket.create_connection(("127.0.0.1", port), timeout=60)
 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 if sys.argv[1].startswith("tls-"):
     sock = ssl.create_default_context(cafile=ca).wrap_socket(sock, server_hostname="localhost")
-sock.settimeout(20)
+sock.settimeout(60)
 
 def message(content):
     return {"line": content + b"\n", "marker": content + b"abcabd",
@@ -102,7 +102,7 @@ def quiet(seconds):
     except TimeoutError:
         return True
     finally:
-        sock.settimeout(20)
+        sock.settimeout(60)
 
 def take(wanted):
     got = b""
