@@ -73,9 +73,9 @@ need python3 pgrep
 
 # ---- the daemon ----
 
-# settings that most tests share: one listener for each of the ways to speak
+# settings that most tests share: one listener for each of the ways to speak; a busy machine gets a minute to shake hands
 tls_on="tls = { enabled = true; certificate = \"$PKI/server.crt\"; key = \"$PKI/server.key\"; };"
-both="listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; port = 0; $tls_on } );"
+both="listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; port = 0; handshake_timeout = 60; $tls_on } );"
 
 launch() { # COMMAND...: in the background, the daemon that `log` and `echod_pid` are of from now on
     launches=$((launches + 1))
