@@ -153,8 +153,7 @@ static void peer_that_reads_nothing_is_idle(void **state)
  */
 static void slow_reader_is_not_idle(void **state)
 {
-    const struct echo_limits limits = {.idle_usec = 500 * USEC_PER_MSEC,
-                                       .deadline = DEADLINE_NEVER};
+    const struct echo_limits limits = {.idle_usec = 2 * USEC_PER_SEC, .deadline = DEADLINE_NEVER};
     const size_t total = (size_t)1024 * 1024;
     struct echoer echoer = fork_echoer(&limits);
     pid_t sender = fork_sender(echoer.peer, total);
@@ -165,7 +164,7 @@ static void slow_reader_is_not_idle(void **state)
     for (int i = 0; i < 16; i++, received += sizeof(data)) {
         assert_int_equal(recv(echoer.peer, data, sizeof(data), MSG_WAITALL), sizeof(data));
         assert_true(is_pattern(data, received, sizeof(data)));
-        usleep(60000);
+        usleep(150000); /* all together longer than idle_usec */
     }
     assert_int_equal(receive_pattern(echoer.peer, received), total);
     assert_int_equal(waitpid(sender, NULL, 0), sender);

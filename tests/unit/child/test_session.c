@@ -64,7 +64,7 @@ static void orderly_end_is_quick(void **state)
 {
     uint64_t start = now_usec();
 
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 20; i++) {
         struct visitor client = begin_plain(state);
 
         put(&client, "x");
@@ -72,7 +72,7 @@ static void orderly_end_is_quick(void **state)
         get(&client, "x");
         assert_ends(&client, END_CLOSED, 1, "");
     }
-    assert_true(now_usec() - start < 4 * USEC_PER_SEC);
+    assert_true(now_usec() - start < 15 * USEC_PER_SEC);
 }
 
 /* A peer that leaves with our answer unread has had it all the same: that is no failure of ours. */
