@@ -4,8 +4,8 @@
  * A phase of a client's life has one deadline in total, set when it begins; a peer that trickles
  * bytes does not push it away.
  */
-#ifndef ECHOD_DEADLINE_H
-#define ECHOD_DEADLINE_H
+#ifndef ECHOD_BASE_DEADLINE_H
+#define ECHOD_BASE_DEADLINE_H
 
 #include <stdbool.h>
 #include <stdint.h>

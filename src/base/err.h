@@ -4,8 +4,8 @@
  * Three ranks of trouble hold in the whole program: a leaf returns it (here), the parent's loop
  * logs it and goes on (log.h), and only main() ends the process.
  */
-#ifndef ECHOD_ERR_H
-#define ECHOD_ERR_H
+#ifndef ECHOD_BASE_ERR_H
+#define ECHOD_BASE_ERR_H
 
 /* The reason of one failure, in words for the person who reads the log. */
 struct err {

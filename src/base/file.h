@@ -1,8 +1,8 @@
 /*
  * file.h - opening the files that settings name.
  */
-#ifndef ECHOD_FILE_H
-#define ECHOD_FILE_H
+#ifndef ECHOD_BASE_FILE_H
+#define ECHOD_BASE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /*
  * lists.h - lists, as a setting that takes several has them.
  */
-#ifndef ECHOD_LISTS_H
-#define ECHOD_LISTS_H
+#ifndef ECHOD_BASE_LISTS_H
+#define ECHOD_BASE_LISTS_H
 
 #include <stddef.h>
 
 /* The texts and the list are their maker's. */
-struct texts {
+struct strings {
     size_t n;
     const char **list; /* NULL where there are none */
 };

@@ -8,8 +8,8 @@
  *
  * Every byte that is not printable ASCII leaves as \xNN, so that no peer can forge a line.
  */
-#ifndef ECHOD_LOG_H
-#define ECHOD_LOG_H
+#ifndef ECHOD_BASE_LOG_H
+#define ECHOD_BASE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  *
  * sd_notify() itself blocks once nobody reads the manager's socket.
  */
-#ifndef ECHOD_NOTIFY_H
-#define ECHOD_NOTIFY_H
+#ifndef ECHOD_BASE_NOTIFY_H
+#define ECHOD_BASE_NOTIFY_H
 
 /*
  * Send "NAME=VALUE" lines to $NOTIFY_SOCKET, if there is one. Where it takes nothing at once the

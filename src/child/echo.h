@@ -1,8 +1,8 @@
 /*
  * echo.h - the loop: every byte back to its sender, in order, within limits.
  */
-#ifndef ECHOD_ECHO_H
-#define ECHOD_ECHO_H
+#ifndef ECHOD_CHILD_ECHO_H
+#define ECHOD_CHILD_ECHO_H
 
 #include "ipc/record.h"
 #include "net/stream.h"

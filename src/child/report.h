@@ -1,8 +1,8 @@
 /*
  * report.h - what the server saw of a client: one line of JSON, which goes ahead of the echo.
  */
-#ifndef ECHOD_REPORT_H
-#define ECHOD_REPORT_H
+#ifndef ECHOD_CHILD_REPORT_H
+#define ECHOD_CHILD_REPORT_H
 
 #include <stddef.h>
 

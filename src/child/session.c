@@ -5,9 +5,9 @@
 #include "child/report.h"
 #include "net/sniff.h"
 #include "net/stream.h"
-#include "parent/admit.h"
-#include "sandbox/seal.h"
-#include "tls/keeper.h"
+#include "parent/admission.h"
+#include "sandbox/sandbox.h"
+#include "tls/signer.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -83,20 +83,20 @@ struct session {
 static enum end check_named(struct session *session)
 {
     const struct addr *client = &session->record->client;
-    enum admit_rule rule =
-        client->len > 0 ? admit_ask_lists(session->params->rules, client) : ADMIT_OK;
+    enum admission_rule rule =
+        client->len > 0 ? admission_ask_lists(session->params->rules, client) : ADMISSION_OK;
 
-    if (rule == ADMIT_OK)
+    if (rule == ADMISSION_OK)
         return END_CLOSED;
     snprintf(session->stream.error, sizeof(session->stream.error),
-             "%s keeps out whom the proxy names", admit_rule_name(rule));
+             "%s keeps out whom the proxy names", admission_rule_name(rule));
     return END_REFUSED;
 }
 
 static enum end begin_preface(struct session *session, deadline_t deadline)
 {
-    enum end end = preface_read(&session->stream, &session->params->preface, session->peer,
-                                deadline, &session->header);
+    enum end end = proxy_read(&session->stream, &session->params->preface, session->peer, deadline,
+                              &session->header);
 
     session->record->client = session->header.source;
     return end == END_CLOSED ? check_named(session) : end;
@@ -135,7 +135,7 @@ static enum end begin(struct session *session)
         end = END_IDLE;
     if (end == END_CLOSED && params->tls)
         end = begin_tls(session, deadline);
-    keeper_hang_up(); /* nothing is signed after this */
+    signer_hang_up(); /* nothing is signed after this */
     if ((end == END_HANDSHAKE_TIMEOUT || end == END_IDLE) && deadline_passed(session->deadline))
         end = END_SESSION_TIMEOUT;
     return end;
@@ -231,10 +231,10 @@ static bool is_settled(enum end end, const struct record *record)
 }
 
 /* One deadline for all of it. */
-static void end_stream(struct stream *stream, enum end end, uint64_t patience_usec,
+static void end_stream(struct stream *stream, enum end end, uint64_t timeout_usec,
                        const struct record *record)
 {
-    deadline_t deadline = now_usec() + (in_order(end) ? patience_usec : 0);
+    deadline_t deadline = now_usec() + (in_order(end) ? timeout_usec : 0);
 
     if (in_order(end))
         finish(stream, deadline);
@@ -280,9 +280,9 @@ static uint64_t hurried(uint64_t usec)
     return part > HURRY_LEAST_USEC ? part : HURRY_LEAST_USEC;
 }
 
-/* The descriptors that the process keeps; once it is sealed they are numbered as here. */
+/* The descriptors that the process keeps; once it is sandboxed they are numbered as here. */
 struct kept {
-    int n, fds[SEAL_KEPT_MAX];
+    int n, fds[SANDBOX_KEPT_MAX];
 };
 
 /* Returns the number that it will have, or -1 where there is none. */
@@ -294,26 +294,26 @@ static int keep(struct kept *kept, int fd)
     return kept->n++;
 }
 
-/* Nothing of the peer is read before the process is sealed. */
+/* Nothing of the peer is read before the process is sandboxed. */
 void session_serve(const struct client *client, int fd, const void *arg, struct record *record)
 {
     struct session_params params = *(const struct session_params *)arg;
     struct kept kept = {.n = 0};
-    int keeper = -1, keylog;
+    int signer = -1, keylog;
 
     if (client->hurried)
         params.handshake_usec = hurried(params.handshake_usec);
     fd = keep(&kept, fd);
-    if (params.keeper)
-        keeper = keep(&kept, keeper_connect(params.keeper, params.handshake_usec));
+    if (params.signer)
+        signer = keep(&kept, signer_connect(params.signer, params.handshake_usec));
     keylog = keep(&kept, params.keylog > 0 ? params.keylog : -1);
-    if (seal(SEAL_CLIENT, kept.fds, (size_t)kept.n) < 0) {
-        snprintf(record->error, sizeof(record->error), "cannot seal its process: %s",
+    if (sandbox_enter(SANDBOX_CLIENT, kept.fds, (size_t)kept.n) < 0) {
+        snprintf(record->error, sizeof(record->error), "cannot sandbox its process: %s",
                  strerror(errno));
         return;
     }
-    if (keeper >= 0)
-        keeper_use(keeper);
+    if (signer >= 0)
+        signer_use(signer);
     if (keylog >= 0)
         tls_server_log_keys(params.tls, keylog);
     session_run(fd, &client->peer, &params, record);

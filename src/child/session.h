@@ -1,30 +1,30 @@
 /*
  * session.h - one client from start to end; the whole life of a child process.
  */
-#ifndef ECHOD_SESSION_H
-#define ECHOD_SESSION_H
+#ifndef ECHOD_CHILD_SESSION_H
+#define ECHOD_CHILD_SESSION_H
 
 #include "ipc/record.h"
-#include "parent/clients.h"
+#include "parent/children.h"
 #include "proto/frame.h"
-#include "proto/preface.h"
+#include "proto/proxy_reader.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct admit_rules;
-struct keeper;
+struct admission_rules;
+struct signer;
 struct tls_server;
 
 /* What one listener asks of its clients. Times in microseconds, 0 = no limit. */
 struct session_params {
     const char *name;            /* of the listener; borrowed */
     struct tls_server *tls;      /* NULL for plaintext; borrowed */
-    const struct keeper *keeper; /* who signs for `tls`; NULL: it has the key itself; borrowed */
+    const struct signer *signer; /* who signs for `tls`; NULL: it has the key itself; borrowed */
     int keylog;                  /* descriptor for tls_server_log_keys(); 0 = none; borrowed */
-    struct preface_params preface;
-    const struct admit_rules *rules; /* for whom a proxy names; borrowed; NULL with PREFACE_OFF */
-    bool report;                     /* what the server sees of the client goes ahead of the echo */
+    struct proxy_params preface;
+    const struct admission_rules *rules; /* for whom a proxy names; borrowed; NULL with PROXY_OFF */
+    bool report; /* what the server sees of the client goes ahead of the echo */
     uint64_t handshake_usec;
     uint64_t idle_usec;
     uint64_t session_usec;
@@ -35,15 +35,15 @@ struct session_params {
 /*
  * Serve the client on `fd`, a connected stream socket that is non-blocking; closes it. Blocks until
  * the client is served or a limit ends it, and fills in the record, which the caller zeroed. `peer`
- * is where the socket's other end is; NULL will do with PREFACE_OFF. A report needs
+ * is where the socket's other end is; NULL will do with PROXY_OFF. A report needs
  * report_prepare().
  */
 void session_run(int fd, const struct addr *peer, const struct session_params *params,
                  struct record *record);
 
 /*
- * The whole life of a client's process: connect to the keeper, seal the process, run the session.
- * `arg` is a struct session_params. seal_prepare() must come before, in the parent.
+ * The whole life of a client's process: connect to the signer, sandbox the process, run the
+ * session. `arg` is a struct session_params. sandbox_prepare() must come before, in the parent.
  */
 client_session session_serve;
 

@@ -5,7 +5,7 @@
 #include "daemon/service.h"
 #include "net/stream.h"
 #include "parent/server.h"
-#include "sandbox/seal.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/user.h"
 #include "settings/settings.h"
 
@@ -82,7 +82,7 @@ static int test(const struct options *options)
     struct err err;
     int status;
 
-    if (seal_prepare(&err) < 0) {
+    if (sandbox_prepare(&err) < 0) {
         fprintf(stderr, "echod: %s\n", err.text);
         return EX_OSERR;
     }
@@ -99,7 +99,7 @@ static int dump(const struct options *options)
 
     settings_load(options->file, options->overrides, &faults, &settings);
     if (faults.count == 0)
-        settings_print(settings, stdout);
+        settings_dump(settings, stdout);
     settings_free(settings);
     return faults.count == 0 ? EX_OK : EX_CONFIG;
 }
@@ -171,7 +171,7 @@ static int reload(const struct options *options, struct service **service, struc
     take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
     service_retire(*service);
     *service = next;
-    service_warm(next);
+    service_warm_up(next);
     next->reload = (struct reload){.when = time(NULL), .successful = true};
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
@@ -199,7 +199,7 @@ static int run(const struct options *options, struct service **service, struct s
                bool single, struct err *ret_err)
 {
     if (!single) /* whose child is there already */
-        service_warm(*service);
+        service_warm_up(*service);
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
@@ -357,7 +357,7 @@ static int serve(const struct options *options)
     }
     if (connected >= 0)
         connected = off_standard(connected);
-    if (seal_prepare(&err) < 0) {
+    if (sandbox_prepare(&err) < 0) {
         log_error("%s", err.text);
         listen_close(&inherited);
         return EX_OSERR;

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "child/report.h"
-#include "tls/keeper.h"
-#include "tls/tickets.h"
+#include "tls/signer.h"
+#include "tls/ticket_keys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,7 +98,7 @@ static size_t list_keys(const struct tls_params *tls, const char **ret_paths)
 }
 
 /* One process for the keys of all listeners that want theirs kept. */
-static void start_keeper(struct service *service, const char *path, struct faults *faults)
+static void start_signer(struct service *service, const char *path, struct faults *faults)
 {
     const struct settings *settings = service->settings;
     const char **paths = calloc(count_keys(settings), sizeof(*paths));
@@ -110,7 +110,7 @@ static void start_keeper(struct service *service, const char *path, struct fault
             n += list_keys(&settings->listeners[i].tls, paths + n);
     if (!paths && settings->n_listeners > 0)
         fail(service, path, faults, strerror(errno));
-    else if (n > 0 && keeper_start(paths, n, user_to_become(service), &service->keeper, &err) < 0)
+    else if (n > 0 && signer_start(paths, n, user_to_become(service), &service->signer, &err) < 0)
         fail(service, path, faults, err.text);
     free(paths);
 }
@@ -141,9 +141,9 @@ static void build_tls(struct service *service, size_t i, struct faults *faults)
     const struct listener_settings *settings = &service->settings->listeners[i];
     struct tls_server **tls = &service->sessions[i].tls;
 
-    if (settings->tls.key_isolation && !service->keeper)
+    if (settings->tls.key_isolation && !service->signer)
         return;
-    if (tls_server_new(&settings->tls, service->keeper, faults, tls) == 0 &&
+    if (tls_server_new(&settings->tls, service->signer, faults, tls) == 0 &&
         wants_tickets(settings) && service->tickets)
         tls_server_share_tickets(*tls, service->tickets);
 }
@@ -156,12 +156,12 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
 
     service->listen[i] = settings->listen;
     service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
-    service->rules[i] = settings->admit;
-    if (settings->proxy.mode != PREFACE_OFF)
+    service->rules[i] = settings->admission;
+    if (settings->proxy.mode != PROXY_OFF)
         service->rules[i].proxies = settings->proxy.trusted;
     service->sessions[i] = (struct session_params){
         .name = settings->listen.name,
-        .keeper = has_tls(settings) && settings->tls.key_isolation ? service->keeper : NULL,
+        .signer = has_tls(settings) && settings->tls.key_isolation ? service->signer : NULL,
         .preface = settings->proxy,
         .rules = &service->rules[i],
         .report = settings->report,
@@ -189,7 +189,7 @@ static struct service *build(const char *path, const char *const *overrides, str
     report_prepare();
     n = service->settings->n_listeners;
     find_user(service, faults);
-    start_keeper(service, path, faults);
+    start_signer(service, path, faults);
     make_tickets(service, path, faults);
     service->sessions = calloc(n, sizeof(*service->sessions));
     service->listen = calloc(n, sizeof(*service->listen));
@@ -357,9 +357,9 @@ static struct server_listener listener_of(const struct service *service, size_t 
     };
 }
 
-static int adopt_keeper(const struct service *service, struct server *server, struct err *ret_err)
+static int adopt_signer(const struct service *service, struct server *server, struct err *ret_err)
 {
-    return service->keeper ? server_adopt(server, keeper_pid(service->keeper), ret_err) : 0;
+    return service->signer ? server_adopt(server, signer_pid(service->signer), ret_err) : 0;
 }
 
 void service_inherit(struct service *service, const struct service *old)
@@ -425,7 +425,7 @@ int service_accept(struct service *service, struct server *server, struct err *r
 int service_start(struct service *service, struct server *server, struct err *ret_err)
 {
     begin(service, server);
-    if (adopt_keeper(service, server, ret_err) < 0)
+    if (adopt_signer(service, server, ret_err) < 0)
         return -1;
     return service_accept(service, server, ret_err);
 }
@@ -453,7 +453,7 @@ int service_start_single(struct service *service, struct server *server, int fd,
     const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
 
     begin(service, server);
-    if (adopt_keeper(service, server, ret_err) < 0)
+    if (adopt_signer(service, server, ret_err) < 0)
         return -1;
     return server_serve_single(server, &listener, &limits, ret_err);
 }
@@ -463,14 +463,14 @@ int service_restore(const struct service *service, struct server *server, struct
     static struct throttle throttle;
     struct err err;
 
-    if (!service->keeper || server_ended_helper(server) != keeper_pid(service->keeper))
+    if (!service->signer || server_ended_helper(server) != signer_pid(service->signer))
         return 0; /* one of an earlier generation, which nobody needs any more */
-    if (keeper_restart(service->keeper, user_to_become(service), &err) < 0)
-        return err_set(ret_err, "the key keeper has died, and no other can take its place: %s",
+    if (signer_restart(service->signer, user_to_become(service), &err) < 0)
+        return err_set(ret_err, "the signer has died, and no other can take its place: %s",
                        err.text);
-    log_throttled(&throttle, LOG_ERR, "the key keeper had died; another one has taken its place");
+    log_throttled(&throttle, LOG_ERR, "the signer had died; another one has taken its place");
     server_renew(server, service_prepare, service);
-    return adopt_keeper(service, server, ret_err);
+    return adopt_signer(service, server, ret_err);
 }
 
 void service_free(struct service *service)
@@ -484,7 +484,7 @@ void service_free(struct service *service)
     }
     ticket_ring_unref(service->tickets);
     listen_close(&service->sockets);
-    keeper_stop(service->keeper);
+    signer_stop(service->signer);
     free(service->sessions);
     free(service->listen);
     free(service->rules);
@@ -494,7 +494,7 @@ void service_free(struct service *service)
 
 void service_retire(struct service *service)
 {
-    keeper_retire(service->keeper);
-    service->keeper = NULL;
+    signer_retire(service->signer);
+    service->signer = NULL;
     service_free(service);
 }

@@ -2,8 +2,8 @@
  * service.h - one generation of the service: settings, TLS contexts and sockets that belong
  * together. It is built whole or not at all, so a reload with any fault changes nothing.
  */
-#ifndef ECHOD_SERVICE_H
-#define ECHOD_SERVICE_H
+#ifndef ECHOD_DAEMON_SERVICE_H
+#define ECHOD_DAEMON_SERVICE_H
 
 #include "base/err.h"
 #include "child/session.h"
@@ -23,11 +23,11 @@ struct reload {
 
 struct service {
     struct settings *settings;
-    struct keeper *keeper;           /* of the private keys; NULL where no listener wants it */
+    struct signer *signer;           /* of the private keys; NULL where no listener wants it */
     struct ticket_ring *tickets;     /* of all listeners that have no file; NULL where none is */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
-    struct admit_rules *rules;       /* one for each listener */
+    struct admission_rules *rules;   /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
     uint64_t look_usec;              /* when the certificates' dates are looked at next */
     struct user user;                /* of the settings, where they name one */
@@ -38,8 +38,8 @@ struct service {
 };
 
 /*
- * Read the settings and load every certificate and key, the latter in a keeper of their own:
- * seal_prepare() must come before. Reports all faults with their places. Returns EX_OK, and
+ * Read the settings and load every certificate and key, the latter in a signer of their own:
+ * sandbox_prepare() must come before. Reports all faults with their places. Returns EX_OK, and
  * *ret_service is the caller's; EX_CONFIG where the settings are at fault, EX_OSERR where it is the
  * system (sysexits.h).
  */
@@ -71,13 +71,13 @@ void service_inherit(struct service *service, const struct service *old);
 int service_start(struct service *service, struct server *server, struct err *ret_err);
 
 /*
- * Shake hands with ourselves, so that children find what OpenSSL makes on first use (warm.h): once
- * for a generation, while nobody else asks its keeper to sign.
+ * Shake hands with ourselves, so that children find what OpenSSL makes on first use (tls_warmup.h):
+ * once for a generation, while nobody else asks its signer to sign.
  */
-void service_warm(const struct service *service);
+void service_warm_up(const struct service *service);
 
 /*
- * In the process that makes those of clients (clients.h): give up the descriptors, the libraries
+ * In the process that makes those of clients (children.h): give up the descriptors, the libraries
  * and the rights that no session of the service `arg` needs. Returns 0, or -1 with errno.
  */
 int service_prepare(const void *arg, const int *kept, size_t n);
@@ -95,7 +95,7 @@ int service_start_single(struct service *service, struct server *server, int fd,
                          struct err *ret_err);
 
 /*
- * One of the server's helpers has ended: if it was the keeper, start another one. Returns 0, or -1
+ * One of the server's helpers has ended: if it was the signer, start another one. Returns 0, or -1
  * with *ret_err when there is none to be had, and the service cannot go on.
  */
 int service_restore(const struct service *service, struct server *server, struct err *ret_err);
@@ -126,7 +126,7 @@ void service_announce(const struct service *service);
 /* Close the sockets that are left in it and free everything. NULL is allowed. */
 void service_free(struct service *service);
 
-/* The same for one that still has clients: its keeper stays until their handshakes are over. */
+/* The same for one that still has clients: its signer stays until their handshakes are over. */
 void service_retire(struct service *service);
 
 #endif

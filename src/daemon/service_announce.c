@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "parent/metrics.h"
-#include "tls/keeper.h"
+#include "tls/signer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +55,9 @@ static void warn_of_readable(const char *name, const char *what, const char *pat
 static void warn_of_key(const struct service *service, const char *name, const char *key)
 {
     warn_of_readable(name, "private key", key);
-    if (service->keeper && !keeper_can_reload(service->keeper, key))
+    if (service->signer && !signer_can_reload(service->signer, key))
         log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
-                    "trouble of the key keeper ends the service",
+                    "trouble of the signer ends the service",
                     name, key);
 }
 

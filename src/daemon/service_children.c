@@ -1,28 +1,28 @@
 /* service_children.c - what a client's process finds, and what it does not. */
 #include "daemon/service.h"
 
-#include "sandbox/seal.h"
-#include "sandbox/slim.h"
-#include "tls/keeper.h"
-#include "tls/warm.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/unmap_libs.h"
+#include "tls/signer.h"
+#include "tls/tls_warmup.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* What one listener's TLS has found serves the others too. */
-void service_warm(const struct service *service)
+void service_warm_up(const struct service *service)
 {
     for (size_t i = 0; i < service->settings->n_listeners; i++)
         if (service->sessions[i].tls) {
-            warm_tls(service->sessions[i].tls, service->sessions[i].keeper);
+            tls_warm_up(service->sessions[i].tls, service->sessions[i].signer);
             return;
         }
 }
 
 /* ---- in the process that makes those of clients ---- */
 
-static void slim(const struct service *service)
+static void unmap_unused_libs(const struct service *service)
 {
     bool tls = false, report = false;
     const char *wanted[3] = {NULL};
@@ -36,7 +36,7 @@ static void slim(const struct service *service)
         wanted[n++] = "libssl.so";
     if (report)
         wanted[n++] = "libjansson.so";
-    slim_down(wanted);
+    unmap_libs(wanted);
 }
 
 static int compare(const void *a, const void *b)
@@ -66,8 +66,8 @@ static int give_up_descriptors(const struct service *service, const int *kept, s
     if (!own)
         return -1;
     memcpy(own, kept, n * sizeof(*own));
-    if (service->keeper)
-        own[n++] = keeper_control(service->keeper);
+    if (service->signer)
+        own[n++] = signer_control(service->signer);
     for (size_t i = 0; i < service->settings->n_listeners; i++)
         if (service->sessions[i].keylog > 0)
             own[n++] = service->sessions[i].keylog;
@@ -80,8 +80,8 @@ int service_prepare(const void *arg, const int *kept, size_t n)
 {
     const struct service *service = arg;
 
-    if (seal_starter() < 0 || give_up_descriptors(service, kept, n) < 0)
+    if (sandbox_forkserver() < 0 || give_up_descriptors(service, kept, n) < 0)
         return -1;
-    slim(service);
+    unmap_unused_libs(service);
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * service_private.h - what the parts of service.h share. Private to them.
  */
-#ifndef ECHOD_SERVICE_PRIVATE_H
-#define ECHOD_SERVICE_PRIVATE_H
+#ifndef ECHOD_DAEMON_SERVICE_PRIVATE_H
+#define ECHOD_DAEMON_SERVICE_PRIVATE_H
 
 #include "daemon/service.h"
 

@@ -42,7 +42,7 @@ static void close_unused(struct service *service)
 }
 
 /*
- * The server lets go of a socket before it is closed: a child that is not sealed yet may hold it
+ * The server lets go of a socket before it is closed: a child that is not sandboxed yet may hold it
  * too, and epoll(7) tells of it for as long as anyone does.
  */
 int service_withdraw(struct service *service, struct server *server, struct err *ret_err)

@@ -1,4 +1,4 @@
-/* check.c - one round trip, in the form that monitoring systems read. */
+/* validate.c - one round trip, in the form that monitoring systems read. */
 #include "echoc/echoc.h"
 #include "echoc/exchange.h"
 #include "echoc/payload.h"

@@ -54,18 +54,19 @@ static double msec(double nsec)
     return nsec / 1e6;
 }
 
-void echoc_print_hist(const char *label, const struct hist *hist)
+void echoc_print_hist(const char *label, const struct histogram *hist)
 {
     if (hist->count == 0)
         return;
     printf("%s min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms\n", label, msec((double)hist->min),
-           msec(hist_mean(hist)), msec((double)hist->max), msec(hist_mdev(hist)));
+           msec(histogram_mean(hist)), msec((double)hist->max), msec(histogram_mdev(hist)));
     printf("%s p50/p90/p99/p99.9 = %.3f/%.3f/%.3f/%.3f ms\n", label,
-           msec((double)hist_quantile(hist, 0.5)), msec((double)hist_quantile(hist, 0.9)),
-           msec((double)hist_quantile(hist, 0.99)), msec((double)hist_quantile(hist, 0.999)));
+           msec((double)histogram_quantile(hist, 0.5)), msec((double)histogram_quantile(hist, 0.9)),
+           msec((double)histogram_quantile(hist, 0.99)),
+           msec((double)histogram_quantile(hist, 0.999)));
 }
 
-json_t *echoc_hist_json(const struct hist *hist)
+json_t *echoc_hist_json(const struct histogram *hist)
 {
     static const struct {
         const char *name;
@@ -76,11 +77,12 @@ json_t *echoc_hist_json(const struct hist *hist)
 
     if (hist->count == 0)
         return json_null();
-    object = json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)hist->count, "min_usec",
-                       (double)hist->min / 1e3, "mean_usec", hist_mean(hist) / 1e3, "mdev_usec",
-                       hist_mdev(hist) / 1e3, "max_usec", (double)hist->max / 1e3);
+    object =
+        json_pack("{s:I, s:f, s:f, s:f, s:f}", "count", (json_int_t)hist->count, "min_usec",
+                  (double)hist->min / 1e3, "mean_usec", histogram_mean(hist) / 1e3, "mdev_usec",
+                  histogram_mdev(hist) / 1e3, "max_usec", (double)hist->max / 1e3);
     for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
         json_object_set_new(object, quantiles[i].name,
-                            json_real((double)hist_quantile(hist, quantiles[i].q) / 1e3));
+                            json_real((double)histogram_quantile(hist, quantiles[i].q) / 1e3));
     return object;
 }

@@ -1,8 +1,8 @@
 /*
  * dial.h - from a URL to a stream that is ready for data, each stage within one deadline.
  */
-#ifndef ECHOD_DIAL_H
-#define ECHOD_DIAL_H
+#ifndef ECHOD_ECHOC_DIAL_H
+#define ECHOD_ECHOC_DIAL_H
 
 #include "base/err.h"
 #include "echoc/url.h"

@@ -1,11 +1,11 @@
 /*
  * echoc.h - what the commands of echoc share: their options, and how they end.
  */
-#ifndef ECHOD_ECHOC_H
-#define ECHOD_ECHOC_H
+#ifndef ECHOD_ECHOC_ECHOC_H
+#define ECHOD_ECHOC_ECHOC_H
 
 #include "echoc/dial.h"
-#include "echoc/hist.h"
+#include "echoc/histogram.h"
 #include "proto/frame.h"
 
 #include <jansson.h>
@@ -97,10 +97,10 @@ void echoc_print_json(json_t *object);
 json_t *echoc_tls_json(const struct tls_facts *facts);
 
 /* {"count", "min_usec", "mean_usec", "mdev_usec", "max_usec", "p50_usec", ... "p999_usec"} */
-json_t *echoc_hist_json(const struct hist *hist);
+json_t *echoc_hist_json(const struct histogram *hist);
 
 /* "min/avg/max/mdev = ... ms" and "p50/p90/p99/p99.9 = ... ms", each line with `label`. */
-void echoc_print_hist(const char *label, const struct hist *hist);
+void echoc_print_hist(const char *label, const struct histogram *hist);
 
 /* "TLSv1.3, TLS_AES_256_GCM_SHA384, x25519, resumed"; `text` holds so many bytes. */
 #define ECHOC_TLS_TEXT_MAX 512

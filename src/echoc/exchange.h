@@ -1,8 +1,8 @@
 /*
  * exchange.h - one message to the server and back, checked; for clients that wait for each.
  */
-#ifndef ECHOD_EXCHANGE_H
-#define ECHOD_EXCHANGE_H
+#ifndef ECHOD_ECHOC_EXCHANGE_H
+#define ECHOD_ECHOC_EXCHANGE_H
 
 #include "base/err.h"
 #include "net/stream.h"

@@ -57,7 +57,7 @@ static void bar(double share, char *text)
 }
 
 /* One row for each half of a decade between the fastest and the slowest. */
-static void print_histogram(const struct hist *hist)
+static void print_histogram(const struct histogram *hist)
 {
     static const double steps[] = {1, 2, 5};
     double edge = 1e3, below = 0, most = 0, share[64], edges[64];
@@ -68,7 +68,7 @@ static void print_histogram(const struct hist *hist)
         edge = 1e3 * steps[i % 3];
         for (size_t decade = 0; decade < i / 3; decade++)
             edge *= 10;
-        share[n] = hist_count_below(hist, (uint64_t)edge) - below;
+        share[n] = histogram_count_below(hist, (uint64_t)edge) - below;
         below += share[n];
         edges[n] = edge;
         if (share[n] > most)
@@ -164,8 +164,8 @@ static void show_live(const struct load *load)
     char p50[32], p99[32];
 
     look(load, &figures);
-    format_msec(hist_quantile(&figures.latency, 0.5), p50, sizeof(p50));
-    format_msec(hist_quantile(&figures.latency, 0.99), p99, sizeof(p99));
+    format_msec(histogram_quantile(&figures.latency, 0.5), p50, sizeof(p50));
+    format_msec(histogram_quantile(&figures.latency, 0.99), p99, sizeof(p99));
     fprintf(stderr, "\r%5.1f s %9.0f/s  p50 %s  p99 %s  errors %" PRIu64 "      ",
             seconds_of(now - load->course.begin_nsec),
             (double)(figures.messages - messages_before) / seconds, p50, p99, errors_of(&figures));

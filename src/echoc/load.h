@@ -27,7 +27,7 @@ struct load_figures {
     uint64_t dialed, resumed;
     uint64_t troubles[TROUBLE_COUNT];
     struct err first[TROUBLE_COUNT]; /* the first of each kind in words */
-    struct hist latency, connect, handshake;
+    struct histogram latency, connect, handshake;
 };
 
 /* Add what `from` has to `to`. */

@@ -100,9 +100,9 @@ static void work_dialing(struct conn *conn)
     }
     figures->dialed++;
     figures->resumed += conn->dialed.tls.resumed;
-    hist_add(&figures->connect, conn->dialed.connect_nsec);
+    histogram_add(&figures->connect, conn->dialed.connect_nsec);
     if (conn->worker->echoc->target.tls)
-        hist_add(&figures->handshake, conn->dialed.handshake_nsec);
+        histogram_add(&figures->handshake, conn->dialed.handshake_nsec);
     watch(conn, STREAM_WAIT_READ);
     conn->state = READY;
     conn->moved_nsec = now_nsec();
@@ -175,8 +175,8 @@ static void message_is_back(struct conn *conn)
 {
     struct load_figures *figures = &conn->worker->figures;
 
-    hist_add(&figures->latency,
-             now_nsec() - conn->started[(conn->first + conn->back) % depth(conn)]);
+    histogram_add(&figures->latency,
+                  now_nsec() - conn->started[(conn->first + conn->back) % depth(conn)]);
     figures->messages++;
     figures->bytes += conn->worker->length;
     conn->back++;

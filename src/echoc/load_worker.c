@@ -24,9 +24,9 @@ void load_figures_add(struct load_figures *to, const struct load_figures *from)
             to->first[i] = from->first[i];
         to->troubles[i] += from->troubles[i];
     }
-    hist_merge(&to->latency, &from->latency);
-    hist_merge(&to->connect, &from->connect);
-    hist_merge(&to->handshake, &from->handshake);
+    histogram_merge(&to->latency, &from->latency);
+    histogram_merge(&to->connect, &from->connect);
+    histogram_merge(&to->handshake, &from->handshake);
 }
 
 /* ---- the worker ---- */
@@ -83,7 +83,7 @@ static void begin_count(struct load_worker *worker)
     struct load_figures *figures = &worker->figures;
 
     figures->messages = figures->bytes = 0;
-    figures->latency = (struct hist){0};
+    figures->latency = (struct histogram){0};
     worker->warm = true;
 }
 

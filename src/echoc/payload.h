@@ -2,8 +2,8 @@
  * payload.h - messages that can be told apart: made from a seed, so that what comes back can be
  * checked byte by byte without being kept.
  */
-#ifndef ECHOD_PAYLOAD_H
-#define ECHOD_PAYLOAD_H
+#ifndef ECHOD_ECHOC_PAYLOAD_H
+#define ECHOD_ECHOC_PAYLOAD_H
 
 #include "proto/frame.h"
 

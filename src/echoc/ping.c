@@ -15,7 +15,7 @@ struct ping {
     bool connected;
     struct tls_session *session; /* of the connection before, for --resume */
     unsigned long sent, received, resumed;
-    struct hist connect, handshake, echo;
+    struct histogram connect, handshake, echo;
     bool refused; /* the server is not who it should be: no use to go on */
     struct err err;
 };
@@ -51,9 +51,9 @@ static int call(struct ping *ping)
     }
     ping->connected = true;
     ping->resumed += ping->dialed.tls.resumed;
-    hist_add(&ping->connect, ping->dialed.connect_nsec);
+    histogram_add(&ping->connect, ping->dialed.connect_nsec);
     if (ping->echoc->target.tls)
-        hist_add(&ping->handshake, ping->dialed.handshake_nsec);
+        histogram_add(&ping->handshake, ping->dialed.handshake_nsec);
     return 0;
 }
 
@@ -103,7 +103,7 @@ static int ping_once(struct ping *ping)
     }
     ping->received++;
     begin = now_nsec() - begin;
-    hist_add(&ping->echo, begin);
+    histogram_add(&ping->echo, begin);
     show_answer(ping, begin);
     if (ping->echoc->anew)
         hang_up(ping);

@@ -1,8 +1,8 @@
 /*
  * url.h - where a client goes: tcp://HOST:PORT, tls://HOST:PORT, unix:PATH, tls+unix:PATH.
  */
-#ifndef ECHOD_URL_H
-#define ECHOD_URL_H
+#ifndef ECHOD_ECHOC_URL_H
+#define ECHOD_ECHOC_URL_H
 
 #include "base/err.h"
 

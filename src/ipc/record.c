@@ -70,16 +70,16 @@ static socklen_t length_of(const struct addr *addr)
 }
 
 /* A zone, which no proxy can name, would have the parent ask the kernel for its name. */
-static void tame_client(struct addr *client)
+static void sanitize_client(struct addr *client)
 {
     client->len = client->len > 0 ? length_of(client) : 0;
     if (client->sa.sa_family == AF_INET6)
         client->in6.sin6_scope_id = 0;
 }
 
-void record_tame(struct record *record)
+void record_sanitize(struct record *record)
 {
-    tame_client(&record->client);
+    sanitize_client(&record->client);
     if (!known(record->end) || record->end >= END_DRAINED)
         record->end = END_CRASHED;
     record->tls.version[sizeof(record->tls.version) - 1] = '\0';

@@ -1,8 +1,8 @@
 /*
  * record.h - what became of one client: the one line that every client leaves in the log.
  */
-#ifndef ECHOD_RECORD_H
-#define ECHOD_RECORD_H
+#ifndef ECHOD_IPC_RECORD_H
+#define ECHOD_IPC_RECORD_H
 
 #include "net/addr.h"
 #include "net/outcome.h"
@@ -40,7 +40,7 @@ struct client {
     char listener[LISTENER_NAME_MAX];
     struct addr peer;
     uint64_t accepted_usec;
-    unsigned source; /* what admit_enter() counts it for */
+    unsigned source; /* what admission_enter() counts it for */
     bool hurried;    /* there is little room left: it gets less time for its handshake */
 };
 
@@ -51,7 +51,7 @@ const char *end_name(int end);
  * Make a record that a child wrote safe to read, whatever it wrote: every text ends inside its
  * array, `end` is one that a child may say, and `client` is an address or none.
  */
-void record_tame(struct record *record);
+void record_sanitize(struct record *record);
 
 /*
  * Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. Where a

@@ -1,8 +1,8 @@
 /*
  * addr.h - socket addresses: read from a socket, compared, and written as people write them.
  */
-#ifndef ECHOD_ADDR_H
-#define ECHOD_ADDR_H
+#ifndef ECHOD_NET_ADDR_H
+#define ECHOD_NET_ADDR_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

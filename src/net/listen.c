@@ -1,7 +1,7 @@
 /* listen.c - listening sockets. */
 #include "net/listen.h"
 
-#include "net/holder.h"
+#include "net/port_owner.h"
 #include "net/resolve.h"
 
 #include <errno.h>
@@ -280,12 +280,12 @@ static bool take_by_address(const struct opening *opening, const struct addr *ad
 
 static void fault_listen(struct faults *faults, const struct addr *addr, int error)
 {
-    char where[ADDR_TEXT_MAX], holder[HOLDER_TEXT_MAX];
+    char where[ADDR_TEXT_MAX], holder[PORT_OWNER_TEXT_MAX];
 
     addr_format(addr, where);
     if (error == EADDRINUSE)
         fault(faults, "port", "cannot listen on %s: %s (%s)", where, strerror(error),
-              holder_describe(addr, holder));
+              port_owner_describe(addr, holder));
     else
         fault(faults, "port", "cannot listen on %s: %s", where, strerror(error));
 }
@@ -473,7 +473,7 @@ static bool can_bind(const struct listen_params *params, const struct addr *addr
 void listen_probe(const struct listen_params *params, struct faults *faults, struct faults *notes)
 {
     struct addresses addresses;
-    char where[ADDR_TEXT_MAX], holder[HOLDER_TEXT_MAX];
+    char where[ADDR_TEXT_MAX], holder[PORT_OWNER_TEXT_MAX];
     size_t missing = 0;
     int error;
 
@@ -485,7 +485,8 @@ void listen_probe(const struct listen_params *params, struct faults *faults, str
         error = errno;
         addr_format(&addresses.addr[i], where);
         if (error == EADDRINUSE)
-            fault(notes, "port", "%s is %s", where, holder_describe(&addresses.addr[i], holder));
+            fault(notes, "port", "%s is %s", where,
+                  port_owner_describe(&addresses.addr[i], holder));
         else if (is_missing_family(error))
             missing++;
         else

@@ -4,8 +4,8 @@
  * A set is built whole or not at all. On reload the new set takes over every socket of the old one
  * that it still wants, so no connection waiting in a backlog is lost.
  */
-#ifndef ECHOD_LISTEN_H
-#define ECHOD_LISTEN_H
+#ifndef ECHOD_NET_LISTEN_H
+#define ECHOD_NET_LISTEN_H
 
 #include "base/err.h"
 #include "net/addr.h"

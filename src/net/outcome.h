@@ -1,8 +1,8 @@
 /*
  * outcome.h - how the session of a client can end.
  */
-#ifndef ECHOD_OUTCOME_H
-#define ECHOD_OUTCOME_H
+#ifndef ECHOD_NET_OUTCOME_H
+#define ECHOD_NET_OUTCOME_H
 
 /* How a client ended, ECHOD_END. The first is what holds until its process says otherwise. */
 enum end {

@@ -1,8 +1,8 @@
 /*
  * resolve.h - the addresses that a host of the settings or of a URL stands for.
  */
-#ifndef ECHOD_RESOLVE_H
-#define ECHOD_RESOLVE_H
+#ifndef ECHOD_NET_RESOLVE_H
+#define ECHOD_NET_RESOLVE_H
 
 #include "base/err.h"
 #include "net/addr.h"

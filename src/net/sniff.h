@@ -3,8 +3,8 @@
  *
  * For people who read logs: a client of the wrong protocol is named, and nothing else hangs on it.
  */
-#ifndef ECHOD_SNIFF_H
-#define ECHOD_SNIFF_H
+#ifndef ECHOD_NET_SNIFF_H
+#define ECHOD_NET_SNIFF_H
 
 #include <stdbool.h>
 #include <stddef.h>

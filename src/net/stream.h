@@ -5,8 +5,8 @@
  * callers see only the answers below. The TLS layer may want to read in order to write and the
  * other way round, so a caller waits for what was asked and then repeats the call.
  */
-#ifndef ECHOD_STREAM_H
-#define ECHOD_STREAM_H
+#ifndef ECHOD_NET_STREAM_H
+#define ECHOD_NET_STREAM_H
 
 #include "base/deadline.h"
 #include "net/outcome.h"

@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "base/mapping.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTENERS_MAX 4096 /* as admit_listener() has it */
+#define LISTENERS_MAX 4096 /* as admission_listener() has it */
 #define BOUNDS_MAX 13
 
 /* Upper bounds in microseconds, ascending; the last bucket, +Inf, has none. */
@@ -37,7 +37,7 @@ struct counts {
     char listener[LISTENER_NAME_MAX];
     uint64_t clients; /* that are here */
     uint64_t ends[END_COUNT];
-    uint64_t refusals[ADMIT_RULES];
+    uint64_t refusals[ADMISSION_RULES];
     uint64_t bytes_in, bytes_out, messages;
     struct histogram handshakes, sessions;
 };
@@ -49,7 +49,7 @@ struct metrics {
 
 int metrics_open(struct metrics **ret_metrics, struct err *ret_err)
 {
-    struct metrics *metrics = memory_own(sizeof(*metrics));
+    struct metrics *metrics = mapping_own(sizeof(*metrics));
 
     if (!metrics)
         return err_set(ret_err, "cannot allocate the metrics: %s", strerror(errno));
@@ -59,7 +59,7 @@ int metrics_open(struct metrics **ret_metrics, struct err *ret_err)
 
 void metrics_close(struct metrics *metrics)
 {
-    memory_free(metrics, sizeof(*metrics));
+    mapping_free(metrics, sizeof(*metrics));
 }
 
 /* ---- counting ---- */
@@ -98,7 +98,7 @@ void metrics_came(struct metrics *metrics, const char *listener)
     counts_of(metrics, listener)->clients++;
 }
 
-void metrics_refused(struct metrics *metrics, const char *listener, enum admit_rule rule)
+void metrics_refused(struct metrics *metrics, const char *listener, enum admission_rule rule)
 {
     struct counts *counts = counts_of(metrics, listener);
 
@@ -117,7 +117,7 @@ void metrics_ended(struct metrics *metrics, const char *listener, const struct r
     counts->clients--;
     counts->ends[record->end]++;
     if (record->end == END_REFUSED)
-        counts->refusals[ADMIT_SOURCE]++;
+        counts->refusals[ADMISSION_SOURCE]++;
     counts->bytes_in += record->bytes_in;
     counts->bytes_out += record->bytes_out;
     counts->messages += record->messages;
@@ -207,8 +207,8 @@ static void print_refusals(FILE *file, const char *name, const struct counts *co
 {
     const uint64_t *refusals = field;
 
-    for (enum admit_rule rule = ADMIT_OK + 1; rule < ADMIT_RULES; rule++)
-        print_sample(file, name, counts, "rule", admit_rule_name(rule), refusals[rule]);
+    for (enum admission_rule rule = ADMISSION_OK + 1; rule < ADMISSION_RULES; rule++)
+        print_sample(file, name, counts, "rule", admission_rule_name(rule), refusals[rule]);
 }
 
 static void print_handshakes(FILE *file, const char *name, const struct counts *counts,

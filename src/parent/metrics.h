@@ -5,12 +5,12 @@
  * OpenMetrics wants: node_exporter's textfile collector reads that, and not OpenMetrics. A client
  * is in exactly one of echod_clients, the gauge, and echod_connections_total, with how it ended.
  */
-#ifndef ECHOD_METRICS_H
-#define ECHOD_METRICS_H
+#ifndef ECHOD_PARENT_METRICS_H
+#define ECHOD_PARENT_METRICS_H
 
 #include "base/err.h"
 #include "ipc/record.h"
-#include "parent/admit.h"
+#include "parent/admission.h"
 
 #include <stdio.h>
 
@@ -30,7 +30,7 @@ void metrics_announce(struct metrics *metrics, const char *listener);
 void metrics_came(struct metrics *metrics, const char *listener);
 
 /* It was refused at the door. */
-void metrics_refused(struct metrics *metrics, const char *listener, enum admit_rule rule);
+void metrics_refused(struct metrics *metrics, const char *listener, enum admission_rule rule);
 
 /* It has ended; `usec` is how long it was there. Its record is tame. */
 void metrics_ended(struct metrics *metrics, const char *listener, const struct record *record,

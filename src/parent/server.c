@@ -36,10 +36,10 @@ static void on_ended(void *arg, const struct client *client, const struct record
     server_count_out(arg, client, record);
 }
 
-static void on_refused(void *arg, const struct admit_refusal *refusal)
+static void on_refused(void *arg, const struct admission_refusal *refusal)
 {
     (void)arg;
-    record_log_refused(refusal->listener, refusal->peer, admit_rule_name(refusal->rule),
+    record_log_refused(refusal->listener, refusal->peer, admission_rule_name(refusal->rule),
                        refusal->count);
 }
 
@@ -92,9 +92,9 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *info
     struct server *server = arg;
 
     (void)source;
-    clients_reap_posted(server->clients);
+    children_reap_posted(server->children);
     if (info->ssi_code != CLD_EXITED)
-        clients_reap_pid(server->clients, (pid_t)info->ssi_pid);
+        children_reap_pid(server->children, (pid_t)info->ssi_pid);
     reap_helpers(server);
     after_end(server);
     server_touch(server);
@@ -135,10 +135,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     struct server_totals totals;
 
     (void)source, (void)usec;
-    clients_sweep(server->clients);
+    children_sweep(server->children);
     reap_helpers(server);
     after_end(server);
-    if (admit_sweep(server->admit, now_usec()))
+    if (admission_sweep(server->admission, now_usec()))
         server_touch(server);
     totals = server_totals(server);
     notify("STATUS=%s%u clients, %llu served, %llu refused, %llu bytes echoed%s",
@@ -271,11 +271,11 @@ static int open_books(struct server *server, client_session *session, struct err
 
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
         return err_set(ret_err, "cannot set up the server: %s", strerror(errno));
-    if (admit_open(seed, on_refused, NULL, &server->admit, ret_err) < 0)
+    if (admission_open(seed, on_refused, NULL, &server->admission, ret_err) < 0)
         return -1;
     if (metrics_open(&server->metrics, ret_err) < 0)
         return -1;
-    return clients_open(session, on_ended, server, &server->clients, ret_err);
+    return children_open(session, on_ended, server, &server->children, ret_err);
 }
 
 int server_open(client_session *session, struct server **ret_server, struct err *ret_err)
@@ -299,7 +299,7 @@ int server_open(client_session *session, struct server **ret_server, struct err 
 
 int server_enroll(struct server *server, const char *listener)
 {
-    if (admit_listener(server->admit, listener) < 0)
+    if (admission_listener(server->admission, listener) < 0)
         return -1;
     metrics_announce(server->metrics, listener);
     return 0;
@@ -319,7 +319,7 @@ int server_configure(struct server *server, const struct server_listener *listen
 
 void server_renew(struct server *server, client_prepare *prepare, const void *arg)
 {
-    clients_renew(server->clients, prepare, arg);
+    children_renew(server->children, prepare, arg);
 }
 
 int server_serve_single(struct server *server, const struct server_listener *listener,
@@ -328,7 +328,7 @@ int server_serve_single(struct server *server, const struct server_listener *lis
     struct addr peer;
 
     server->single = true;
-    clients_expect_one(server->clients);
+    children_expect_one(server->children);
     if (addr_peer(listener->fd, &peer) < 0)
         return err_set(ret_err, "cannot serve the passed connection: %s", strerror(errno));
     if (server_configure(server, listener, 1, limits, ret_err) < 0)
@@ -384,11 +384,11 @@ static void cut(struct server *server)
     deadline_t deadline = deadline_in(CUT_USEC);
 
     log_notice("the drain has ended with %u clients left, which are cut",
-               clients_count(server->clients));
-    clients_cut(server->clients);
-    while (clients_count(server->clients) > 0 && !deadline_passed(deadline)) {
+               children_count(server->children));
+    children_cut(server->children);
+    while (children_count(server->children) > 0 && !deadline_passed(deadline)) {
         run_once(server, 10 * USEC_PER_MSEC);
-        clients_sweep(server->clients);
+        children_sweep(server->children);
     }
 }
 
@@ -401,9 +401,9 @@ void server_drain(struct server *server)
         if (!run_once(server, UINT64_MAX))
             break;
     doors_give_up_held(server, "no process could be made for it");
-    if (clients_count(server->clients) > 0)
+    if (children_count(server->children) > 0)
         cut(server);
-    admit_flush(server->admit);
+    admission_flush(server->admission);
     publish(server);
 }
 
@@ -417,10 +417,10 @@ struct server_totals server_totals(const struct server *server)
 {
     return (struct server_totals){
         .accepted = server->accepted,
-        .refused = admit_refusals(server->admit),
-        .ended = clients_served(server->clients) + server->given_up,
-        .open = clients_count(server->clients) + (server->held_fd >= 0),
-        .echoed = clients_echoed(server->clients),
+        .refused = admission_refusals(server->admission),
+        .ended = children_served(server->children) + server->given_up,
+        .open = children_count(server->children) + (server->held_fd >= 0),
+        .echoed = children_echoed(server->children),
     };
 }
 
@@ -439,8 +439,8 @@ void server_close(struct server *server)
     sd_event_unref(server->event);
     if (server->held_fd >= 0)
         close(server->held_fd); /* the drain was left out */
-    clients_close(server->clients);
-    admit_close(server->admit);
+    children_close(server->children);
+    admission_close(server->admission);
     metrics_close(server->metrics);
     free(server->metrics_more);
     free(server->helpers);

@@ -4,12 +4,12 @@
  * It knows neither settings nor sessions: it takes sockets, limits and a function that serves one
  * client. It never waits for a client, a child or the log.
  */
-#ifndef ECHOD_SERVER_H
-#define ECHOD_SERVER_H
+#ifndef ECHOD_PARENT_SERVER_H
+#define ECHOD_PARENT_SERVER_H
 
 #include "base/err.h"
-#include "parent/admit.h"
-#include "parent/clients.h"
+#include "parent/admission.h"
+#include "parent/children.h"
 
 #include <stddef.h>
 
@@ -19,8 +19,8 @@ struct server;
 struct server_listener {
     int fd; /* non-blocking; borrowed */
     const char *name;
-    const struct admit_rules *rules; /* borrowed */
-    const void *arg;                 /* what its sessions get */
+    const struct admission_rules *rules; /* borrowed */
+    const void *arg;                     /* what its sessions get */
 };
 
 struct server_limits {
@@ -72,7 +72,7 @@ int server_configure(struct server *server, const struct server_listener *listen
 int server_serve_single(struct server *server, const struct server_listener *listener,
                         const struct server_limits *limits, struct err *ret_err);
 
-/* clients_renew() for the server's clients. */
+/* children_renew() for the server's clients. */
 void server_renew(struct server *server, client_prepare *prepare, const void *arg);
 
 /*

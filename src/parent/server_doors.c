@@ -19,7 +19,7 @@
 
 static bool has_room(const struct server *server)
 {
-    return clients_count(server->clients) < server->limits.max_clients && server->held_fd < 0;
+    return children_count(server->children) < server->limits.max_clients && server->held_fd < 0;
 }
 
 void doors_update(struct server *server)
@@ -53,7 +53,7 @@ static void hold(struct server *server, const struct client *client, int door, i
 /* Who waits for the end of a handshake holds a place that others could have. */
 static bool is_crowded(struct server *server)
 {
-    unsigned count = clients_count(server->clients);
+    unsigned count = children_count(server->children);
 
     if (count < (uint64_t)server->limits.max_clients * HURRY_PERCENT / 100)
         return false;
@@ -66,7 +66,7 @@ static bool is_crowded(struct server *server)
 static void start(const struct door *door, const struct client *client, int fd)
 {
     struct server *server = door->server;
-    int error = clients_start(server->clients, client, door->arg, fd);
+    int error = children_start(server->children, client, door->arg, fd);
 
     if (error != 0) {
         log_throttled(&server->fork_trouble, LOG_ERR, "cannot make a process for a client: %s",
@@ -80,13 +80,13 @@ void doors_take_in(const struct door *door, int fd, const struct addr *peer)
 {
     struct server *server = door->server;
     struct client client = {.peer = *peer, .accepted_usec = now_usec()};
-    enum admit_rule rule;
+    enum admission_rule rule;
 
     server->accepted++;
     metrics_came(server->metrics, door->name);
-    rule = admit_enter(server->admit, door->listener, door->rules, peer, client.accepted_usec,
-                       &client.source);
-    if (rule != ADMIT_OK) {
+    rule = admission_enter(server->admission, door->listener, door->rules, peer,
+                           client.accepted_usec, &client.source);
+    if (rule != ADMISSION_OK) {
         close(fd);
         metrics_refused(server->metrics, door->name, rule);
         server_touch(server);
@@ -229,7 +229,7 @@ static int add_door(struct server *server, const struct server_listener *listene
 
     *door = (struct door){.server = server,
                           .fd = listener->fd,
-                          .listener = admit_listener(server->admit, listener->name),
+                          .listener = admission_listener(server->admission, listener->name),
                           .rules = listener->rules,
                           .arg = listener->arg};
     snprintf(door->name, sizeof(door->name), "%s", listener->name);

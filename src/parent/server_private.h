@@ -2,8 +2,8 @@
  * server_private.h - the parent's loop, which its parts share: server.c runs it, server_doors.c
  * lets clients in. Private to them.
  */
-#ifndef ECHOD_SERVER_PRIVATE_H
-#define ECHOD_SERVER_PRIVATE_H
+#ifndef ECHOD_PARENT_SERVER_PRIVATE_H
+#define ECHOD_PARENT_SERVER_PRIVATE_H
 
 #include "parent/server.h"
 
@@ -21,8 +21,8 @@ struct door {
     sd_event_source *source; /* NULL where nothing is accepted */
     int fd;
     char name[LISTENER_NAME_MAX];
-    int listener; /* admit.h's */
-    const struct admit_rules *rules;
+    int listener; /* admission.h's */
+    const struct admission_rules *rules;
     const void *arg;
 };
 
@@ -37,8 +37,8 @@ struct server {
     size_t n_doors;
     bool doors_open;
 
-    struct admit *admit;
-    struct clients *clients;
+    struct admission *admission;
+    struct children *children;
     struct metrics *metrics;
     char metrics_path[PATH_MAX]; /* empty: nobody reads them */
     char *metrics_more;

@@ -34,6 +34,6 @@ void server_touch(struct server *server)
 void server_count_out(struct server *server, const struct client *client,
                       const struct record *record)
 {
-    admit_leave(server->admit, client->source);
+    admission_leave(server->admission, client->source);
     metrics_ended(server->metrics, client->listener, record, now_usec() - client->accepted_usec);
 }

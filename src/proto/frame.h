@@ -4,8 +4,8 @@
  * The same rules hold on both sides: echod echoes whole messages only, echoc tells whether what
  * came back is what it sent.
  */
-#ifndef ECHOD_FRAME_H
-#define ECHOD_FRAME_H
+#ifndef ECHOD_PROTO_FRAME_H
+#define ECHOD_PROTO_FRAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

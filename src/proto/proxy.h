@@ -4,8 +4,8 @@
  *
  * The protocol is haproxy's doc/proxy-protocol.txt; sections below are sections of that.
  */
-#ifndef ECHOD_PROXY_H
-#define ECHOD_PROXY_H
+#ifndef ECHOD_PROTO_PROXY_H
+#define ECHOD_PROTO_PROXY_H
 
 #include "net/addr.h"
 

@@ -2,8 +2,8 @@
  * proxy_input.h - a header of the PROXY protocol under way, and the verdict on it. Private to
  * proxy*.c.
  */
-#ifndef ECHOD_PROXY_INPUT_H
-#define ECHOD_PROXY_INPUT_H
+#ifndef ECHOD_PROTO_PROXY_INPUT_H
+#define ECHOD_PROTO_PROXY_INPUT_H
 
 #include "proto/proxy.h"
 

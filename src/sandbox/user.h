@@ -1,8 +1,8 @@
 /*
  * user.h - who root becomes once it has what only root can get.
  */
-#ifndef ECHOD_USER_H
-#define ECHOD_USER_H
+#ifndef ECHOD_SANDBOX_USER_H
+#define ECHOD_SANDBOX_USER_H
 
 #include "base/err.h"
 

@@ -1,7 +1,7 @@
 /* override.c - -o NAME=VALUE. */
 #include "settings/override.h"
 
-#include "settings/rows.h"
+#include "settings/schema.h"
 #include "settings/value.h"
 
 #include <string.h>

@@ -1,10 +1,10 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings/settings.h"
 
-#include "settings/check.h"
 #include "settings/guard.h"
 #include "settings/override.h"
 #include "settings/source.h"
+#include "settings/validate.h"
 #include "settings/value.h"
 
 #include <errno.h>
@@ -289,7 +289,7 @@ static void run_load(void *arg)
     for (const char *const *override = load->overrides; *override; override++)
         settings_override(&settings->source->config, *override, load->faults);
     fill(settings, load->faults);
-    settings_check(settings, load->faults);
+    settings_validate(settings, load->faults);
     load->settings = settings;
 }
 

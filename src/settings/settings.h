@@ -5,15 +5,15 @@
  * and loading, checking, -o and -T are walks over the rows. Each module declares the parameters it
  * needs; the structs here are composed of them.
  */
-#ifndef ECHOD_SETTINGS_H
-#define ECHOD_SETTINGS_H
+#ifndef ECHOD_SETTINGS_SETTINGS_H
+#define ECHOD_SETTINGS_SETTINGS_H
 
 #include "base/err.h"
 #include "base/log.h"
 #include "net/listen.h"
-#include "parent/admit.h"
+#include "parent/admission.h"
 #include "proto/frame.h"
-#include "proto/preface.h"
+#include "proto/proxy_reader.h"
 #include "tls/tls.h"
 
 #include <stdio.h>
@@ -28,8 +28,8 @@ struct listener_settings {
     bool report;
     bool health;
     struct frame_params frame;
-    struct preface_params proxy;
-    struct admit_rules admit; /* but for its proxies, which follow from `proxy` */
+    struct proxy_params proxy;
+    struct admission_rules admission; /* but for its proxies, which follow from `proxy` */
     bool tls_enabled;
     struct tls_params tls;
 };
@@ -63,7 +63,7 @@ int settings_load(const char *path, const char *const *overrides, struct faults 
 void settings_free(struct settings *settings);
 
 /* Write the settings in force as a libconfig file that loads to the same settings. */
-void settings_print(const struct settings *settings, FILE *file);
+void settings_dump(const struct settings *settings, FILE *file);
 
 /*
  * The place where `name` of a listener was given: "FILE:LINE", "-o", or where the listener itself

@@ -31,7 +31,7 @@ const char *value_type(const config_setting_t *value)
 
 static bool takes_list(const struct setting *row)
 {
-    return row->kind == KIND_NETWORKS || row->kind == KIND_TEXTS;
+    return row->kind == KIND_CIDRS || row->kind == KIND_STRINGS;
 }
 
 static bool is_list(const config_setting_t *value)
@@ -75,7 +75,7 @@ static const char *wrong_type(const struct setting *row, const config_setting_t 
         return is_whole(value) ? NULL : "a whole number";
     case KIND_SECONDS:
         return config_setting_is_number(value) ? NULL : "a number of seconds";
-    case KIND_NETWORKS:
+    case KIND_CIDRS:
         return config_setting_type(value) == CONFIG_TYPE_STRING ? NULL : "a network, as a text";
     default:
         return config_setting_type(value) == CONFIG_TYPE_STRING ? NULL : "a text";
@@ -107,7 +107,7 @@ static int check_range(const struct setting *row, const config_setting_t *value,
                        struct err *ret_err)
 {
     const char *text = config_setting_get_string(value);
-    struct network network;
+    struct cidr network;
     char words[128];
     double number;
 
@@ -119,11 +119,11 @@ static int check_range(const struct setting *row, const config_setting_t *value,
             return 0;
         list_choices(row->choices, words, sizeof(words));
         return err_set(ret_err, "\"%s\" is not one of %s", text, words);
-    case KIND_NETWORKS:
-        return network_parse(text, &network, ret_err);
+    case KIND_CIDRS:
+        return cidr_parse(text, &network, ret_err);
     case KIND_STRING:
     case KIND_PATH:
-    case KIND_TEXTS:
+    case KIND_STRINGS:
         number = (double)strlen(text);
         if (number >= row->min && number <= row->max)
             return 0;
@@ -166,9 +166,9 @@ static uint64_t to_usec(double seconds)
 }
 
 static int store_networks(const struct setting *row, config_setting_t *value,
-                          struct networks *ret_networks, struct err *ret_err)
+                          struct cidrs *ret_networks, struct err *ret_err)
 {
-    struct networks networks = {.n = value_parts(row, value)};
+    struct cidrs networks = {.n = value_parts(row, value)};
 
     if (networks.n > 0) {
         networks.list = calloc(networks.n, sizeof(*networks.list));
@@ -176,17 +176,17 @@ static int store_networks(const struct setting *row, config_setting_t *value,
             return err_set(ret_err, "cannot be kept: %s", strerror(errno));
     }
     for (unsigned i = 0; i < networks.n; i++)
-        network_parse(config_setting_get_string(value_part(row, value, i)), &networks.list[i],
-                      ret_err);
+        cidr_parse(config_setting_get_string(value_part(row, value, i)), &networks.list[i],
+                   ret_err);
     config_setting_set_hook(value, networks.list);
     *ret_networks = networks;
     return 0;
 }
 
-static int store_texts(const struct setting *row, config_setting_t *value, struct texts *ret_texts,
-                       struct err *ret_err)
+static int store_texts(const struct setting *row, config_setting_t *value,
+                       struct strings *ret_texts, struct err *ret_err)
 {
-    struct texts texts = {.n = value_parts(row, value)};
+    struct strings texts = {.n = value_parts(row, value)};
 
     if (texts.n > 0) {
         texts.list = calloc(texts.n, sizeof(*texts.list));
@@ -249,9 +249,9 @@ int value_store(const struct setting *row, config_setting_t *value, void *base, 
         break;
     case KIND_PATH:
         return store_path(value, field, ret_err);
-    case KIND_TEXTS:
+    case KIND_STRINGS:
         return store_texts(row, value, field, ret_err);
-    case KIND_NETWORKS:
+    case KIND_CIDRS:
         return store_networks(row, value, field, ret_err);
     case KIND_GROUPS: /* a walk of its own */
         break;

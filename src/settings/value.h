@@ -5,7 +5,7 @@
 #ifndef ECHOD_SETTINGS_VALUE_H
 #define ECHOD_SETTINGS_VALUE_H
 
-#include "settings/rows.h"
+#include "settings/schema.h"
 
 #include <libconfig.h>
 

@@ -59,7 +59,7 @@ static enum stream_status refused(struct stream *stream)
 {
     enum end end = is_client_certificate(stream->tls) ? END_CLIENT_CERT : END_TLS_ERROR;
 
-    return failed(stream, end, ossl_reason("protocol error"));
+    return failed(stream, end, openssl_reason("protocol error"));
 }
 
 /* What an SSL_* call that did not succeed means. Looks at errno, so nothing may come between. */
@@ -138,7 +138,7 @@ int tls_attach(struct stream *stream, SSL *ssl)
 
     if (!ssl || SSL_set_fd(ssl, stream->fd) != 1) {
         SSL_free(ssl);
-        failed(stream, END_TLS_ERROR, ossl_reason("out of memory"));
+        failed(stream, END_TLS_ERROR, openssl_reason("out of memory"));
         return -1;
     }
     stream->tls = ssl;

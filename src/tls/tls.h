@@ -2,11 +2,11 @@
  * tls.h - all of OpenSSL: server contexts, and TLS as a kind of stream.
  *
  * A context is built once in the parent and shared by the children through fork(2), its ticket
- * keys included: a session opened in one child resumes in any other, and with tickets.h in another
- * context as well.
+ * keys included: a session opened in one child resumes in any other, and with ticket_keys.h in
+ * another context as well.
  */
-#ifndef ECHOD_TLS_H
-#define ECHOD_TLS_H
+#ifndef ECHOD_TLS_TLS_H
+#define ECHOD_TLS_TLS_H
 
 #include "base/err.h"
 #include "base/lists.h"
@@ -33,7 +33,7 @@ enum tls_verify {
 
 /* Who the server is for whoever asks for one of these names (RFC 6066, 3). */
 struct tls_sni_params {
-    struct texts names; /* of hosts, "*.example.org" among them */
+    struct strings names; /* of hosts, "*.example.org" among them */
     const char *certificate;
     const char *key;
     const char *ocsp_response;
@@ -46,22 +46,22 @@ struct tls_params {
     const char *ocsp_response; /* DER file; NULL = none is stapled */
     struct groups sni;         /* of struct tls_sni_params: who else it is */
     bool strict_sni;           /* refuse whoever asks for a name that is nobody's */
-    bool key_isolation;        /* the keys are the keeper's, and no other process reads them */
+    bool key_isolation;        /* the keys are the signer's, and no other process reads them */
     int min_version;           /* enum tls_version */
     int max_version;
-    const char *ciphers;       /* TLS 1.2 and older, openssl-ciphers(1) */
-    const char *ciphersuites;  /* TLS 1.3 */
-    const char *groups;        /* SSL_CTX_set1_groups_list(3) */
-    int verify_client;         /* enum tls_verify */
-    const char *client_ca;     /* PEM file or directory of issuers */
-    const char *crl;           /* PEM file with the CRLs of all of them; NULL = none is asked */
-    int verify_depth;          /* intermediate certificates in a client's chain */
-    struct texts client_names; /* whom a client's certificate must be for; none = anyone */
-    struct texts alpn;         /* the best first; none = ALPN is not spoken */
-    const char *keylog;        /* file that gets the secrets of each session; NULL = nobody does */
-    const char *ticket_keys;   /* file of ticket_ring_load(); NULL = keys that nobody else has */
-    int tickets;               /* session tickets a handshake; 0 = none, and no resumption */
-    uint64_t ticket_usec;      /* how long a ticket resumes */
+    const char *ciphers;         /* TLS 1.2 and older, openssl-ciphers(1) */
+    const char *ciphersuites;    /* TLS 1.3 */
+    const char *groups;          /* SSL_CTX_set1_groups_list(3) */
+    int verify_client;           /* enum tls_verify */
+    const char *client_ca;       /* PEM file or directory of issuers */
+    const char *crl;             /* PEM file with the CRLs of all of them; NULL = none is asked */
+    int verify_depth;            /* intermediate certificates in a client's chain */
+    struct strings client_names; /* whom a client's certificate must be for; none = anyone */
+    struct strings alpn;         /* the best first; none = ALPN is not spoken */
+    const char *keylog;      /* file that gets the secrets of each session; NULL = nobody does */
+    const char *ticket_keys; /* file of ticket_ring_load(); NULL = keys that nobody else has */
+    int tickets;             /* session tickets a handshake; 0 = none, and no resumption */
+    uint64_t ticket_usec;    /* how long a ticket resumes */
 };
 
 /* The element `i` of the list, from 0 to sni.n - 1. */
@@ -70,17 +70,17 @@ static inline const struct tls_sni_params *tls_sni(const struct tls_params *para
     return (const struct tls_sni_params *)params->sni.list + i;
 }
 
-struct keeper;
+struct signer;
 struct ticket_ring;
 struct tls_server;
 
 /*
  * Build a context: load the chain and the key, check one against the other, apply the rest. The
- * key is the one that `keeper` has of the file, with key_isolation; else it is loaded here.
+ * key is the one that `signer` has of the file, with key_isolation; else it is loaded here.
  * Reports every fault by the name of its setting. The texts of `params` must live as
  * long as the server. Returns 0, or -1 when there was any.
  */
-int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
+int tls_server_new(const struct tls_params *params, const struct signer *signer,
                    struct faults *faults, struct tls_server **ret_server);
 
 /* NULL is allowed. */

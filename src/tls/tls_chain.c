@@ -130,7 +130,7 @@ STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err)
     if (whole && sk_X509_num(chain) > 0)
         return chain;
     err_set(ret_err, "cannot load %s: %s", path,
-            whole ? "no such thing in PEM form in it" : ossl_reason("unknown error"));
+            whole ? "no such thing in PEM form in it" : openssl_reason("unknown error"));
     sk_X509_pop_free(chain, X509_free);
     return NULL;
 }

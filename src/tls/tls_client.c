@@ -53,12 +53,12 @@ static int trust(SSL_CTX *ctx, const struct tls_client_params *params, struct er
     if (ok == 1)
         return 0;
     return err_set(ret_err, "cannot load the trusted certificates of %s: %s",
-                   params->ca ? params->ca : "the system", ossl_reason("unknown error"));
+                   params->ca ? params->ca : "the system", openssl_reason("unknown error"));
 }
 
 static int use_key(SSL_CTX *ctx, const char *path, struct err *ret_err)
 {
-    EVP_PKEY *key = ossl_load_key(path, ret_err);
+    EVP_PKEY *key = openssl_load_key(path, ret_err);
     bool fits = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
 
     EVP_PKEY_free(key);
@@ -71,7 +71,7 @@ static int identify(SSL_CTX *ctx, const struct tls_client_params *params, struct
 {
     if (params->certificate && SSL_CTX_use_certificate_chain_file(ctx, params->certificate) != 1)
         return err_set(ret_err, "cannot load the certificate %s: %s", params->certificate,
-                       ossl_reason("unknown error"));
+                       openssl_reason("unknown error"));
     return params->key ? use_key(ctx, params->key, ret_err) : 0;
 }
 
@@ -94,7 +94,7 @@ static int offer_alpn(SSL_CTX *ctx, const char *names, struct err *ret_err)
     }
     return SSL_CTX_set_alpn_protos(ctx, n > 0 ? list : NULL, n) == 0
                ? 0
-               : err_set(ret_err, "cannot offer ALPN: %s", ossl_reason("out of memory"));
+               : err_set(ret_err, "cannot offer ALPN: %s", openssl_reason("out of memory"));
 }
 
 static int choose(SSL_CTX *ctx, const struct tls_client_params *params, struct err *ret_err)
@@ -119,7 +119,7 @@ int tls_client_new(const struct tls_client_params *params, struct tls_client **r
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     if (!ctx)
-        return err_set(ret_err, "cannot set up TLS: %s", ossl_reason("unknown error"));
+        return err_set(ret_err, "cannot set up TLS: %s", openssl_reason("unknown error"));
     tls_set_options(ctx);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     if (trust(ctx, params, ret_err) < 0 || identify(ctx, params, ret_err) < 0 ||

@@ -1,7 +1,7 @@
 /* tls_identity.c - who the server is: certificates, their keys and OCSP responses, by host name. */
 #include "tls/tls_private.h"
 
-#include "tls/keeper.h"
+#include "tls/signer.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -33,7 +33,7 @@ static void load_certificate(struct tls_identity *identity, const char *path, SS
     identity->leaf = sk_X509_shift(identity->issuers);
     if (SSL_use_certificate(probe, identity->leaf) != 1)
         FAULT(faults, identity, "certificate", "cannot use %s: %s", path,
-              ossl_reason("unknown error"));
+              openssl_reason("unknown error"));
 }
 
 static void load_key(struct tls_identity *identity, const struct tls_sni_params *params,
@@ -41,8 +41,8 @@ static void load_key(struct tls_identity *identity, const struct tls_sni_params 
 {
     struct err err;
 
-    identity->key = keys->isolated ? keeper_key(keys->keeper, params->key, &err)
-                                   : ossl_load_key(params->key, &err);
+    identity->key = keys->isolated ? signer_key(keys->signer, params->key, &err)
+                                   : openssl_load_key(params->key, &err);
     if (!identity->key)
         FAULT(faults, identity, "key", "%s", err.text);
     else if (identity->leaf && EVP_PKEY_eq(X509_get0_pubkey(identity->leaf), identity->key) != 1)
@@ -50,7 +50,7 @@ static void load_key(struct tls_identity *identity, const struct tls_sni_params 
               params->certificate);
     else if (identity->leaf && SSL_use_PrivateKey(probe, identity->key) != 1)
         FAULT(faults, identity, "key", "cannot use %s: %s", params->key,
-              ossl_reason("unknown error"));
+              openssl_reason("unknown error"));
     ERR_clear_error();
 }
 
@@ -120,7 +120,8 @@ void tls_identity_load(struct tls_identity *identity, const struct tls_sni_param
 
     identity->names = params->names;
     if (!probe) {
-        FAULT(faults, identity, "certificate", "cannot set up TLS: %s", ossl_reason("no memory"));
+        FAULT(faults, identity, "certificate", "cannot set up TLS: %s",
+              openssl_reason("no memory"));
         return;
     }
     load_certificate(identity, params->certificate, probe, faults);

@@ -1,10 +1,10 @@
 /*
  * tls_private.h - what the parts of tls.h share. Private to them, as OpenSSL is.
  */
-#ifndef ECHOD_TLS_PRIVATE_H
-#define ECHOD_TLS_PRIVATE_H
+#ifndef ECHOD_TLS_TLS_PRIVATE_H
+#define ECHOD_TLS_TLS_PRIVATE_H
 
-#include "tls/ossl.h"
+#include "tls/openssl_util.h"
 #include "tls/tls.h"
 
 #include <openssl/ssl.h>
@@ -32,8 +32,8 @@ STACK_OF(X509) * tls_load_chain(const char *path, struct err *ret_err);
 
 /* One certificate with what belongs to it. */
 struct tls_identity {
-    char prefix[32];    /* of its settings' names, "tls." or "tls.sni.[0]." */
-    struct texts names; /* of hosts; borrowed */
+    char prefix[32];      /* of its settings' names, "tls." or "tls.sni.[0]." */
+    struct strings names; /* of hosts; borrowed */
     X509 *leaf;
     STACK_OF(X509) * issuers;
     EVP_PKEY *key;
@@ -47,7 +47,7 @@ struct tls_server {
     size_t n_others;
     struct tls_identity *others;
     bool strict_sni;
-    struct texts client_names;
+    struct strings client_names;
     int keylog;                  /* descriptor of tls_server_log_keys() */
     struct tls_bytes alpn;       /* as on the wire (RFC 7301, 3.1) */
     struct ticket_ring *tickets; /* whose keys its tickets are made by; NULL = OpenSSL's own */
@@ -55,8 +55,8 @@ struct tls_server {
 
 /* Where the private keys are to be had. */
 struct tls_keys {
-    bool isolated; /* in the keeper, else in their files */
-    const struct keeper *keeper;
+    bool isolated; /* in the signer, else in their files */
+    const struct signer *signer;
 };
 
 /* Fill an identity, all zero but for its prefix, and report what a context like `ctx` cannot use.
@@ -91,7 +91,7 @@ void tls_verify_set_up(SSL_CTX *ctx, const struct tls_params *params, struct fau
  * email or IP address or a URI among its subject alternative names, or, where it has none of
  * whatever kind, its common name (RFC 6125, 6.4).
  */
-bool tls_verify_name(const struct texts *patterns, X509 *certificate);
+bool tls_verify_name(const struct strings *patterns, X509 *certificate);
 
 /* ---- which sessions resume ---- */
 

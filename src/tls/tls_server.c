@@ -1,7 +1,7 @@
 /* tls_server.c - the server's contexts. */
 #include "tls/tls_private.h"
 
-#include "tls/tickets.h"
+#include "tls/ticket_keys.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The keeper signs and does nothing else: whatever has the server decrypt is out of the question.
+/* The signer signs and does nothing else: whatever has the server decrypt is out of the question.
  */
 static int set_ciphers(SSL_CTX *ctx, const struct tls_params *params)
 {
@@ -36,13 +36,13 @@ static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, str
         fault(faults, "tls.ciphers", "\"%s\": %s", params->ciphers,
               SSL_CTX_set_cipher_list(ctx, params->ciphers) == 1
                   ? "no cipher match but for RSA key exchange, which tls.key_isolation excludes"
-                  : ossl_reason("unknown error"));
+                  : openssl_reason("unknown error"));
     if (params->ciphersuites && SSL_CTX_set_ciphersuites(ctx, params->ciphersuites) != 1)
         fault(faults, "tls.ciphersuites", "\"%s\": %s", params->ciphersuites,
-              ossl_reason("not a list of TLS 1.3 cipher suites"));
+              openssl_reason("not a list of TLS 1.3 cipher suites"));
     if (params->groups && SSL_CTX_set1_groups_list(ctx, params->groups) != 1)
         fault(faults, "tls.groups", "\"%s\": %s", params->groups,
-              ossl_reason("not a list of groups"));
+              openssl_reason("not a list of groups"));
     ERR_clear_error();
 }
 
@@ -86,7 +86,8 @@ static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static void offer_alpn(struct tls_server *server, const struct texts *names, struct faults *faults)
+static void offer_alpn(struct tls_server *server, const struct strings *names,
+                       struct faults *faults)
 {
     struct tls_bytes *alpn = &server->alpn;
 
@@ -132,7 +133,7 @@ static void load_own(struct tls_server *server, const struct tls_params *params,
     if (faults->count == before && (SSL_CTX_use_certificate(server->ctx, server->own.leaf) != 1 ||
                                     SSL_CTX_use_PrivateKey(server->ctx, server->own.key) != 1 ||
                                     SSL_CTX_set1_chain(server->ctx, server->own.issuers) != 1))
-        fault(faults, "tls.certificate", "cannot use it: %s", ossl_reason("unknown error"));
+        fault(faults, "tls.certificate", "cannot use it: %s", openssl_reason("unknown error"));
 }
 
 static void load_others(struct tls_server *server, const struct tls_params *params,
@@ -161,7 +162,7 @@ static SSL_CTX *new_context(struct faults *faults)
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
     if (!ctx) {
-        fault(faults, "tls.enabled", "cannot set up TLS: %s", ossl_reason("unknown error"));
+        fault(faults, "tls.enabled", "cannot set up TLS: %s", openssl_reason("unknown error"));
         return NULL;
     }
     tls_set_options(ctx);
@@ -171,10 +172,10 @@ static SSL_CTX *new_context(struct faults *faults)
     return ctx;
 }
 
-int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
+int tls_server_new(const struct tls_params *params, const struct signer *signer,
                    struct faults *faults, struct tls_server **ret_server)
 {
-    const struct tls_keys keys = {params->key_isolation, keeper};
+    const struct tls_keys keys = {params->key_isolation, signer};
     struct tls_server *server = calloc(1, sizeof(*server));
     unsigned before = faults->count;
 
@@ -192,7 +193,7 @@ int tls_server_new(const struct tls_params *params, const struct keeper *keeper,
     offer_alpn(server, &params->alpn, faults);
     answer_client(server);
     if (faults->count == before && !tls_set_session_context(server, params))
-        fault(faults, "tls.enabled", "cannot set up TLS: %s", ossl_reason("unknown error"));
+        fault(faults, "tls.enabled", "cannot set up TLS: %s", openssl_reason("unknown error"));
     if (faults->count != before) {
         tls_server_free(server);
         return -1;

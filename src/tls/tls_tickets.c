@@ -1,7 +1,7 @@
 /* tls_tickets.c - which sessions resume: the keys of their tickets, and where a ticket counts. */
 #include "tls/tls_private.h"
 
-#include "tls/tickets.h"
+#include "tls/ticket_keys.h"
 
 #include <endian.h>
 #include <openssl/core_names.h>
@@ -118,7 +118,7 @@ static bool digest_number(EVP_MD_CTX *md, size_t number)
     return digest(md, &bytes, sizeof(bytes));
 }
 
-static bool digest_texts(EVP_MD_CTX *md, const struct texts *texts)
+static bool digest_texts(EVP_MD_CTX *md, const struct strings *texts)
 {
     bool done = digest_number(md, texts->n);
 

@@ -27,7 +27,7 @@ static int trust_file(SSL_CTX *ctx, const char *path, struct err *ret_err)
 
     for (int i = 0; result == 0 && i < sk_X509_num(issuers); i++)
         if (!trust(ctx, sk_X509_value(issuers, i)))
-            result = err_set(ret_err, "cannot use %s: %s", path, ossl_reason("unknown error"));
+            result = err_set(ret_err, "cannot use %s: %s", path, openssl_reason("unknown error"));
     sk_X509_pop_free(issuers, X509_free);
     return result;
 }
@@ -81,7 +81,7 @@ static void add_crl(SSL_CTX *ctx, X509_CRL *crl, const char *path, struct faults
     else if (tls_time(X509_CRL_get0_lastUpdate(crl)) > time(NULL))
         fault(faults, "tls.crl", "%s: the CRL of %s is not valid yet", path, issuer);
     else if (X509_STORE_add_crl(SSL_CTX_get_cert_store(ctx), crl) != 1)
-        fault(faults, "tls.crl", "cannot use %s: %s", path, ossl_reason("unknown error"));
+        fault(faults, "tls.crl", "cannot use %s: %s", path, openssl_reason("unknown error"));
 }
 
 static int add_crls(SSL_CTX *ctx, const struct tls_bytes *pem, const char *path,
@@ -110,7 +110,8 @@ static void load_crls(SSL_CTX *ctx, const char *path, struct faults *faults)
     if (reason)
         fault(faults, "tls.crl", "cannot load %s: %s", path, reason);
     else if (add_crls(ctx, &pem, path, faults) == 0 || ERR_peek_error() != 0)
-        fault(faults, "tls.crl", "cannot load %s: %s", path, ossl_reason("there is no CRL in it"));
+        fault(faults, "tls.crl", "cannot load %s: %s", path,
+              openssl_reason("there is no CRL in it"));
     free(pem.bytes);
     X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx),
                          X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -187,7 +188,7 @@ static bool common_name_matches(const char *pattern, X509 *certificate)
     return is_match;
 }
 
-bool tls_verify_name(const struct texts *patterns, X509 *certificate)
+bool tls_verify_name(const struct strings *patterns, X509 *certificate)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     bool is_match = false;

@@ -45,7 +45,7 @@ time.sleep(600)' "$ready" "${ports[@]}" 2>"$ready.err" &
     within 60 [ -e "$ready" ] || fail "no client of $1: $(cat "$ready.err")"
 }
 far_clients=()
-let_go() { # of those whose fate is sealed
+let_go() { # of those whose fate is sandboxed
     kill -KILL "${far_clients[@]}"
     wait "${far_clients[@]}"
     far_clients=()

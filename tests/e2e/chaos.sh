@@ -83,7 +83,7 @@ steady() { # BEFORE AFTER: within 60 %
     [ $((${difference#-} * 100)) -le "$1" ]
 }
 
-# more clients at a time than any later: the board has a page for each, which stays touched
+# more clients at a time than any later: the scoreboard has a page for each, which stays touched
 crowd() {
     local fd fds=() ports port
     ports=("$(port plain)" "$(port tls)")
@@ -97,7 +97,7 @@ crowd() {
     within 60 serves 0 || fail "the crowd has not gone"
 }
 
-# the last reload is over, and a client has come since: before that there is no starter, nor its socket
+# the last reload is over, and a client has come since: before that there is no fork server, nor its socket
 rest() {
     sleep 1
     "$ECHOC" ping -c 1 "$(url plain)" >visit || fail "a visitor is not served"

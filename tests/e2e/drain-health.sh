@@ -49,12 +49,12 @@ expect "it closes again" within 60 refused "$health"
 
 # ---- a signal to all processes, as systemctl kill sends it ----
 group=$(pgrep -P "$echod_pid")
-keeper=$(keeper)
+signer=$(signer)
 # shellcheck disable=SC2086 # words
 for _ in 1 2 3; do kill -USR1 "$echod_pid" $group; done
 sleep 0.3
 expect "sent to all processes it harms none" serves 3
-expect "nor the keeper" [ "$(keeper)" = "$keeper" ]
+expect "nor the signer" [ "$(signer)" = "$signer" ]
 for name in plain tls; do expect "$name goes on" peer whole $name; done
 
 # ---- under load, among reloads ----

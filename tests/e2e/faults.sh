@@ -144,8 +144,8 @@ spoil() { # WAY CALL ERROR
     kill -CONT "${clients[-1]}"
 }
 
-# strace leaves out the calls that it lets fail, which a sealed process would be killed for
-ECHOD=$top_builddir/tests/e2e/unsealed
+# strace leaves out the calls that it lets fail, which a sandboxed process would be killed for
+ECHOD=$top_builddir/tests/e2e/unsandboxed
 start_echod "log = { level = \"debug\"; }; idle_timeout = 20; handshake_timeout = 20; $both"
 start_peer loop tls --keep --pause-send 0.2 --seconds 300
 bystander=$!

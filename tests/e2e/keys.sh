@@ -1,5 +1,5 @@
 #!/bin/bash
-# keys.sh - no process but the keeper ever has a part of a private key in its memory: not after 100
+# keys.sh - no process but the signer ever has a part of a private key in its memory: not after 100
 # handshakes, not after a reload. With tls.key_isolation = false they have, or this test is blind.
 . "$(dirname "$0")/lib.sh"
 need openssl
@@ -57,12 +57,12 @@ handshakes 2
 leave
 stay
 scan 0 "no key in any process after a reload" $(everyone)
-scan 1 "the keeper has them all" $(keeper)
+scan 1 "the signer has them all" $(signer)
 leave
 stop_echod
 
 start_echod "tls = { key_isolation = false; }; $settings"
-expect "no keeper where nobody wants one" [ -z "$(keeper)" ]
+expect "no signer where nobody wants one" [ -z "$(signer)" ]
 stay
 scan 1 "the parent has the keys with key_isolation = false" "$echod_pid"
 for pid in $(children); do scan 1 "and so has a client's process" "$pid"; done

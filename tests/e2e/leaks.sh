@@ -3,7 +3,7 @@
 # touches what is not its own: valgrind watches each of them and writes it a report.
 . "$(dirname "$0")/lib.sh"
 need valgrind socat
-ECHOD=$top_builddir/tests/e2e/unsealed
+ECHOD=$top_builddir/tests/e2e/unsandboxed
 ! grep -q __asan_init "$ECHOD" || skip "a build with sanitizers does not run under valgrind"
 
 reload() { # SETTINGS LINE: the line then stands in the log
@@ -57,7 +57,7 @@ expect "the one of before" wait $old
 expect_records 8
 stop_echod
 
-expect "a report for the parent, 8 clients and 4 keepers" within 300 complete 13
+expect "a report for the parent, 8 clients and 4 signers" within 300 complete 13
 if grep -H 'ERROR SUMMARY:' report.* | grep -v ' 0 errors' || open_descriptors; then
     cat report.*
     fail "valgrind complains"

@@ -6,7 +6,7 @@
 # takes from outside says how busy the machine is. What a deadline is held to is the daemon's own figure, its record.
 # Status 0 passed, 77 cannot run here, else failed.
 set -u
-export LC_ALL=C LD_BIND_NOW=1 # as the units have it, see slim.h
+export LC_ALL=C LD_BIND_NOW=1 # as the units have it, see unmap_libs.h
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_srcdir=${top_srcdir:-${here%/tests/e2e}}
 ECHOD=${ECHOD:-$top_srcdir/build/echod}
@@ -120,11 +120,11 @@ expect_exit() { # STATUS PID: it ends by itself, so
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 logged() { grep -qF -- "$1" $log; }
-children() { # of clients: neither the key's keeper nor who makes these
-    pgrep -P "$echod_pid" | grep -vxF -e "$(keeper)" -e "$(starter)"
+children() { # of clients: neither the signer nor who makes these
+    pgrep -P "$echod_pid" | grep -vxF -e "$(signer)" -e "$(forkserver)"
 }
-starter() { pgrep -P "$echod_pid" -x echod-starter; }
-keeper() { pgrep -P "$echod_pid" -x echod-keeper; }
+forkserver() { pgrep -P "$echod_pid" -x echod-fork; }
+signer() { pgrep -P "$echod_pid" -x echod-signer; }
 serves() { [ "$(children | wc -l)" = "$1" ]; } # N: clients under way
 
 # ---- records ----

@@ -33,13 +33,13 @@ tells() { # SIGNATURE LISTENER OPTION...: what echoc says
 }
 
 start_echod "$listeners"
-expect "the keys are kept apart" [ -n "$(keeper)" ]
+expect "the keys are kept apart" [ -n "$(signer)" ]
 all_speak "at the start"
-first=$(keeper)
+first=$(signer)
 kill -HUP "$echod_pid"
 within 60 logged "echod.conf: reloaded" || fail "no reload"
 all_speak "after a reload"
-expect "with another process for the keys" [ "$(keeper)" != "$first" ]
+expect "with another process for the keys" [ "$(signer)" != "$first" ]
 
 expect "SNI: a name with ML-DSA" speaks 'Peer signature type: mldsa65' sni -servername quantum.example
 expect "SNI: another without" speaks 'ecdsa_secp256r1_sha256' sni -servername localhost

@@ -29,6 +29,6 @@ reload_until "$reloads"
 growth=$(($(memory) - before))
 expect "$((reloads - warm)) reloads take $growth kB more" test $growth -le 256
 expect "and no descriptor" test "$(descriptors)" = "$before_fds"
-expect "there is one keeper" test "$(keeper | wc -l)" = 1
+expect "there is one signer" test "$(signer | wc -l)" = 1
 expect "and it serves" peer whole tls
 stop_echod

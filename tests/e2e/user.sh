@@ -1,6 +1,6 @@
 #!/bin/bash
 # user.sh - started by root, echod becomes `user` once it has its sockets and keys, and so does the
-# keeper; what only root could read is then out of reach for a reload and for another keeper.
+# signer; what only root could read is then out of reach for a reload and for another signer.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || skip "only root can become somebody else"
 
@@ -11,10 +11,10 @@ own_key() { # MODE OWNER
     chmod "$1" server.key && chown "$2" server.key
 }
 user_of() { stat -c %U "/proc/$1"; }
-has_keeper() { [ -n "$(keeper)" ]; }
-kill_keeper() {
+has_signer() { [ -n "$(signer)" ]; }
+kill_signer() {
     local pid
-    pid=$(keeper)
+    pid=$(signer)
     kill -KILL "$pid"
     within 60 gone "$pid" || fail "it does not die"
 }
@@ -36,8 +36,8 @@ within 60 logged "echod.conf: reloaded" || fail "no reload"
 printf '%s\n' "${settings/nobody/daemon}" >echod.conf
 kill -HUP "$echod_pid"
 within 60 logged "user = daemon has no effect" || fail "it does not say that it stays nobody"
-kill_keeper
-expect "another keeper comes" within 60 has_keeper
+kill_signer
+expect "another signer comes" within 60 has_signer
 expect "and it serves" peer whole tls
 stop_echod
 
@@ -50,7 +50,7 @@ kill -HUP "$echod_pid"
 within 60 logged "tls.key: cannot load $dir/server.key: Permission denied" || fail "no fault"
 within 60 logged "not reloaded" || fail "no word of the reload"
 expect "and serves on after a reload without it" peer whole tls
-kill_keeper
+kill_signer
 expect_exit 71 "$echod_pid"
-logged "the key keeper has died, and no other can take its place: cannot load $dir/server.key" ||
+logged "the signer has died, and no other can take its place: cannot load $dir/server.key" ||
     fail "it does not say why"

@@ -81,7 +81,7 @@ static char *print(const struct settings *settings, size_t *ret_size)
     FILE *file = open_memstream(&text, ret_size);
 
     demand(file != NULL);
-    settings_print(settings, file);
+    settings_dump(settings, file);
     demand(fclose(file) == 0);
     return text;
 }

@@ -13,7 +13,7 @@ install -m 755 "$here/../../tests/systemd/docs.py" /tmp/docs.py
 [ "$(realpath "$top_builddir")" = "$PWD/build" ] || { rm -rf build && ln -s "$(realpath "$top_builddir")" build; }
 unset BUILD CC CFLAGS MAKEFLAGS MAKELEVEL MFLAGS
 # not all of the tests, since scripts/test is what runs this; nor all echoes; and packages that need not be fast
-export TESTS=tests/unit/echoc/test_hist runs=1 peers=^echod DEB_BUILD_OPTIONS=noopt PATH=$PWD/build:$PATH
+export TESTS=tests/unit/echoc/test_histogram runs=1 peers=^echod DEB_BUILD_OPTIONS=noopt PATH=$PWD/build:$PATH
 
 for document in README.md doc/*.md; do
     /tmp/docs.py "$document" >/tmp/out 2>&1 || fail "$document: $(cat /tmp/out)"

@@ -15,12 +15,12 @@ mark() { since=$(date +%s.%6N); }
 crowd() { python3 "$here/crowd.py" "$@"; }
 turn() { crowd turns --count 1 "$@"; } # one client is served
 same() { # what must never end is there as before
-    [ "$(main_pid)" = "$main" ] && [ "$(keeper)" = "$keeper" ] && systemctl -q is-active "$unit"
+    [ "$(main_pid)" = "$main" ] && [ "$(signer)" = "$signer" ] && systemctl -q is-active "$unit"
 }
 start_echod() { # settings on standard input
     settings
     systemctl restart "$unit" || fail "it does not start"
-    main=$(main_pid) keeper=$(keeper)
+    main=$(main_pid) signer=$(signer)
     mark
 }
 secure() { # LINE...: a TLS listener with the certificate of the tests
@@ -58,11 +58,11 @@ start_echod < <(secure 'name = "secure"; port = 7443; max_clients_per_source = 0
 open_tls 7443
 expect "TLS in 8 MiB" say word
 expect "a client's process is the first to be killed" \
-    [ "$(score "$main") $(score "$keeper") $(score "$(children)")" = "0 0 1000" ]
+    [ "$(score "$main") $(score "$signer") $(score "$(children)")" = "0 0 1000" ]
 hang_up
 expect "120 clients in 8 MiB" crowd press --port 7443 --ca "$PKI/ca.crt" --count 120
 expect "one is served" turn --port 7443 --ca "$PKI/ca.crt"
-expect "neither the main process nor the keeper was killed" same
+expect "neither the main process nor the signer was killed" same
 killed=$(count_of ECHOD_END=crashed "ECHOD_ERROR=killed by signal 9 (Killed)")
 expect "but clients' processes were: $killed" [ "$killed" -gt 0 ]
 expect "and crashed in no other way" [ "$(count_of ECHOD_END=crashed)" = "$killed" ]
@@ -128,22 +128,22 @@ expect "it was the same process throughout" same
 # ---- rights: as few as there are, behind the socket unit ----
 filters() { sed -n 's/^Seccomp_filters:[[:space:]]*//p' "/proc/$1/status"; }
 uid() { awk '/^Uid:/ { print $2 }' "/proc/$1/status"; }
-works() { # WORDS: TLS, the seal, the keeper, reload and stop
+works() { # WORDS: TLS, the sandbox, the signer, reload and stop
     systemctl start echod.socket || fail "the socket unit of $1"
     mark
     open_tls 7
     expect "$1: TLS echoes" say word
-    main=$(main_pid) keeper=$(keeper)
+    main=$(main_pid) signer=$(signer)
     expect "$1: it is not root" [ "$(uid "$main")" != 0 ]
-    expect "$1: clients' processes are sealed" [ "$(filters "$(children)")" -gt "$(filters "$main")" ]
-    expect "$1: and so is the keeper" [ "$(filters "$keeper")" -gt "$(filters "$main")" ]
+    expect "$1: clients' processes are sandboxed" [ "$(filters "$(children)")" -gt "$(filters "$main")" ]
+    expect "$1: and so is the signer" [ "$(filters "$signer")" -gt "$(filters "$main")" ]
     systemctl reload echod.service
     expect "$1: reload" within 60 logged "$conf: reloaded"
     expect "$1: TLS echoes after it" tls_on 7
     expect "$1: and to the client of before" say again
-    keeper=$(keeper)
-    kill -KILL "$keeper"
-    expect "$1: a keeper that dies is replaced" within 60 eval 'now=$(keeper) && [ "$now" != "$keeper" ]'
+    signer=$(signer)
+    kill -KILL "$signer"
+    expect "$1: a signer that dies is replaced" within 60 eval 'now=$(signer) && [ "$now" != "$signer" ]'
     expect "$1: and TLS is served" turn --port 7 --ca "$PKI/ca.crt"
     expect "$1: the main process is the same" [ "$(main_pid)" = "$main" ]
     hang_up

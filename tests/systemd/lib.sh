@@ -62,8 +62,8 @@ drop_in() { # UNIT: lines of it on standard input, in place of those of before
 }
 property() { systemctl show -P "$1" "${2-$unit}"; }
 main_pid() { property MainPID; }
-keeper() { pgrep -P "$(main_pid)" -x echod-keeper; }
-children() { pgrep -P "$(main_pid)" -x echod; } # of clients: the keeper has a name of its own
+signer() { pgrep -P "$(main_pid)" -x echod-signer; }
+children() { pgrep -P "$(main_pid)" -x echod; } # of clients: the signer has a name of its own
 settings() { cat >"$conf"; }
 credentials='enabled = true; certificate = "credential:certificate"; key = "credential:key";' # TLS of the tests
 plain() { printf 'name = "echo"; port = %s;\n' "$1"; }

@@ -98,7 +98,7 @@ listeners = ( { name = "echo"; port = 7007; tls = { $credentials }; }, { name = 
 CONF
 shut() { ! timeout 60 socat -u /dev/null TCP:127.0.0.1:7000 2>/dev/null; }
 systemctl start "$unit"
-pid=$(main_pid) key_keeper=$(keeper)
+pid=$(main_pid) key_signer=$(signer)
 python3 "$peer" loop --port 7007 --tls --ca "$PKI/ca.crt" --keep --seconds 120 &
 load=$!
 within 60 children >/dev/null || fail "no process for the client"
@@ -107,7 +107,7 @@ systemctl kill -s USR1 "$unit"
 expect "SIGUSR1, which all processes get, closes it" within 60 shut
 expect "its status says so" within 60 eval 'status_text | grep -q "ealth listeners are closed"'
 expect "the other one goes on" tls_on 7007
-expect "the processes are the same" test "$(main_pid) $(keeper)" = "$pid $key_keeper"
+expect "the processes are the same" test "$(main_pid) $(signer)" = "$pid $key_signer"
 expect "a reload" systemctl reload "$unit"
 expect "opens it again" echo_on 7000
 drop_in "$unit" <<'CONF'

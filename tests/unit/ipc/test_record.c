@@ -389,7 +389,7 @@ static void every_text_is_made_to_end(void **state)
 
     (void)state;
     memset(&record, 'x', sizeof(record));
-    record_tame(&record);
+    record_sanitize(&record);
     assert_ends(record.tls.version, sizeof(record.tls.version));
     assert_ends(record.tls.cipher, sizeof(record.tls.cipher));
     assert_ends(record.tls.group, sizeof(record.tls.group));
@@ -407,7 +407,7 @@ static void an_end_out_of_range_is_a_crash(void **state)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct record record = {.end = wrong[i]};
 
-        record_tame(&record);
+        record_sanitize(&record);
         assert_int_equal(record.end, END_CRASHED);
     }
 }
@@ -417,7 +417,7 @@ static void an_address_of_no_family_is_none(void **state)
     struct record record = {.client = {.len = 16, .sa.sa_family = AF_PACKET}};
 
     (void)state;
-    record_tame(&record);
+    record_sanitize(&record);
     assert_int_equal(record.client.len, 0);
 }
 
@@ -438,7 +438,7 @@ static void an_address_is_made_whole(void **state)
 
         memset(&record.client, 0xff, sizeof(record.client));
         record.client.sa.sa_family = wanted[i].family;
-        record_tame(&record);
+        record_sanitize(&record);
         assert_int_equal(record.client.len, wanted[i].length);
         assert_true(strlen(addr_format(&record.client, text)) < ADDR_TEXT_MAX);
         assert_null(strchr(text, '%'));
@@ -454,12 +454,12 @@ static void a_right_record_stays_as_it_is(void **state)
     strcpy(record.error, "the reason");
     record.client = client_at("192.0.2.1", 7).peer;
     before = record;
-    record_tame(&record);
+    record_sanitize(&record);
     assert_memory_equal(&record, &before, sizeof(record));
 }
 
 /* Whatever the bytes, what comes out is one entry of well-formed fields. */
-static void a_tamed_record_can_be_logged(void **state)
+static void a_sanitized_record_can_be_logged(void **state)
 {
     const struct client client = client_at("255.255.255.255", 65535);
     struct record record;
@@ -467,7 +467,7 @@ static void a_tamed_record_can_be_logged(void **state)
     (void)state;
     for (int byte = 1; byte < 256; byte++) {
         memset(&record, byte, sizeof(record));
-        record_tame(&record);
+        record_sanitize(&record);
         record_log(&client, &record);
         assert_int_equal(journal.n_entries, byte);
         assert_field("ECHOD_END", "crashed");
@@ -501,7 +501,7 @@ int main(void)
         cmocka_unit_test(an_address_of_no_family_is_none),
         cmocka_unit_test(an_address_is_made_whole),
         cmocka_unit_test(a_right_record_stays_as_it_is),
-        with_journal(a_tamed_record_can_be_logged),
+        with_journal(a_sanitized_record_can_be_logged),
     };
 
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/holder.h"
+#include "net/port_owner.h"
 
 #include <cmocka.h>
 #include <errno.h>
@@ -152,7 +152,7 @@ static struct addr first_address(const char *host, int port)
 /* The test's own program, under the name that /proc has for it: 15 bytes at most. */
 static const char *held_by(pid_t pid)
 {
-    static char text[HOLDER_TEXT_MAX];
+    static char text[PORT_OWNER_TEXT_MAX];
 
     snprintf(text, sizeof(text), "held by %.15s, pid %ld", program_invocation_short_name,
              (long)pid);
@@ -161,9 +161,9 @@ static const char *held_by(pid_t pid)
 
 static void assert_holder(struct addr addr, const char *wanted)
 {
-    char text[HOLDER_TEXT_MAX];
+    char text[PORT_OWNER_TEXT_MAX];
 
-    assert_ptr_equal(holder_describe(&addr, text), text);
+    assert_ptr_equal(port_owner_describe(&addr, text), text);
     assert_string_equal(text, wanted);
 }
 

@@ -1,7 +1,7 @@
 /* server_helper.c - the parent's loop in a process of its own. */
 #include "server_helper.h"
 
-#include "starter_helper.h"
+#include "forkserver_helper.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -51,7 +51,7 @@ static void report(int events, char event)
 static void configure(struct server *server, const struct served *served, const struct plan *plan,
                       unsigned generation)
 {
-    static const struct admit_rules none;
+    static const struct admission_rules none;
     static const struct server_listener all[LISTENERS] = {
         {.name = "one", .rules = &none, .arg = "1"}, {.name = "two", .rules = &none, .arg = "2"}};
     struct server_listener listeners[LISTENERS];

@@ -92,7 +92,7 @@ static void test_each_client_is_in_one_place(void **state)
     metrics_came(metrics, "a");
     metrics_came(metrics, "a");
     metrics_came(metrics, "a");
-    metrics_refused(metrics, "a", ADMIT_RATE);
+    metrics_refused(metrics, "a", ADMISSION_RATE);
     end("a", END_CLOSED, 100, 0, 10);
     end("b", END_IDLE, 7, 0, 10);
     print();

@@ -2,8 +2,8 @@
  * test_server_books.c - the parent's loop beyond its listeners: helpers that end, a single client
  * that is handed over, and totals that add up. Each test is the server, in a process of its own.
  */
+#include "forkserver_helper.h"
 #include "server_helper.h"
-#include "starter_helper.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -253,9 +253,9 @@ static void helpers_leave_no_descriptor_behind(void)
 
 /* ---- the single client ---- */
 
-static const struct admit_rules all;
+static const struct admission_rules all;
 
-static struct server_listener listener_on(int fd, const struct admit_rules *rules)
+static struct server_listener listener_on(int fd, const struct admission_rules *rules)
 {
     return (struct server_listener){.fd = fd, .name = "single", .rules = rules};
 }
@@ -377,7 +377,7 @@ static void connect_many(int *fds, size_t n, const struct sockaddr_in *addr)
 
 static void totals_add_up_with_refusals(void)
 {
-    static const struct admit_rules three = {
+    static const struct admission_rules three = {
         .max_clients_per_source = 3, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
     struct server *server = opened();
     struct sockaddr_in addr;
@@ -405,8 +405,8 @@ static void totals_add_up_with_refusals(void)
 /* One that is refused has had no process, and is gone at once. */
 static void refused_single_client_ends_the_server(void)
 {
-    struct network loopback;
-    const struct admit_rules rules = {
+    struct cidr loopback;
+    const struct admission_rules rules = {
         .deny = {.n = 1, .list = &loopback}, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
     struct server *server = opened();
     struct sockaddr_in addr;
@@ -414,7 +414,7 @@ static void refused_single_client_ends_the_server(void)
     struct server_listener listener;
     struct err err;
 
-    CHECK(network_parse("127.0.0.0/8", &loopback, &err) == 0);
+    CHECK(cidr_parse("127.0.0.0/8", &loopback, &err) == 0);
     connect_many(&fd, 1, &addr);
     listener = listener_on(accept(door, NULL, NULL), &rules);
     CHECK(server_serve_single(server, &listener, &many, &err) == 0);

@@ -5,7 +5,7 @@
 #ifndef ECHOD_SETTINGS_HELPER_H
 #define ECHOD_SETTINGS_HELPER_H
 
-#include "settings/rows.h"
+#include "settings/schema.h"
 #include "settings/settings.h"
 
 #include <setjmp.h>

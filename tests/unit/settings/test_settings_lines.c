@@ -169,7 +169,7 @@ static bool prints(const struct settings *settings, const char *name, const char
     bool found;
 
     assert_non_null(file);
-    settings_print(settings, file);
+    settings_dump(settings, file);
     assert_int_equal(fclose(file), 0);
     snprintf(wanted, sizeof(wanted), " %s = %s;\n", name, printed);
     found = strstr(text, wanted) != NULL;

@@ -82,7 +82,7 @@ static char *print(const struct settings *settings)
     FILE *file = open_memstream(&printed, &size);
 
     assert_non_null(file);
-    settings_print(settings, file);
+    settings_dump(settings, file);
     assert_int_equal(fclose(file), 0);
     return printed;
 }

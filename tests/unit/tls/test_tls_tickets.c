@@ -5,7 +5,7 @@
 #include "tls_helper.h"
 
 #include "base/deadline.h"
-#include "tls/tickets.h"
+#include "tls/ticket_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -346,7 +346,7 @@ static void other_verification_resumes_nothing(void **state)
     others[2].client_ca = pki("intermediate.crt");
     others[3].crl = pki("ca.crl");
     others[4].verify_depth = 3;
-    others[5].client_names = (struct texts){1, &name};
+    others[5].client_names = (struct strings){1, &name};
     for (size_t i = 0; i < 6; i++) {
         struct tls_server *server = new_server(&params), *other = new_server(&others[i]);
         SSL_CTX *ctx = client_context(version);

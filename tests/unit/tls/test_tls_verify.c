@@ -34,7 +34,7 @@ static X509 *make(const char *common_name, const char *names)
 static bool is_for(const char *pattern, const char *common_name, const char *names)
 {
     const char *list[] = {"nobody.invalid", pattern};
-    const struct texts patterns = {.n = 2, .list = list};
+    const struct strings patterns = {.n = 2, .list = list};
     X509 *certificate = make(common_name, names);
     bool result = tls_verify_name(&patterns, certificate);
 
@@ -110,7 +110,7 @@ static void a_name_with_a_nul_is_nobodys(void **state)
 {
     static const char name[] = "a.example\0.evil";
     const char *list[] = {"a.example"};
-    const struct texts patterns = {.n = 1, .list = list};
+    const struct strings patterns = {.n = 1, .list = list};
     X509 *certificate = make(NULL, NULL);
     GENERAL_NAMES *names = GENERAL_NAMES_new();
     GENERAL_NAME *general = GENERAL_NAME_new();
