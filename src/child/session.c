@@ -5,7 +5,6 @@
 #include "child/report.h"
 #include "net/sniff.h"
 #include "net/stream.h"
-#include "parent/admission.h"
 #include "sandbox/sandbox.h"
 #include "tls/signer.h"
 #include "tls/tls.h"
@@ -79,17 +78,18 @@ struct session {
     struct proxy_header header;
 };
 
-/* The lists say of whom a proxy names what they say of who comes by himself. */
+/* The allow and deny lists apply to an address named by a proxy just as to a direct client's. */
 static enum end check_named(struct session *session)
 {
     const struct addr *client = &session->record->client;
-    enum admission_rule rule =
-        client->len > 0 ? admission_ask_lists(session->params->rules, client) : ADMISSION_OK;
+    enum access_rule rule =
+        client->len > 0 ? access_check_lists(session->params->rules, client) : ACCESS_OK;
 
-    if (rule == ADMISSION_OK)
+    if (rule == ACCESS_OK)
         return END_CLOSED;
+    session->record->rule = (int)rule;
     snprintf(session->stream.error, sizeof(session->stream.error),
-             "%s keeps out whom the proxy names", admission_rule_name(rule));
+             "%s refuses the client that the proxy names", access_rule_name(rule));
     return END_REFUSED;
 }
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct admission_rules;
+struct access_rules;
 struct signer;
 struct tls_server;
 
@@ -23,7 +23,7 @@ struct session_params {
     const struct signer *signer; /* who signs for `tls`; NULL: it has the key itself; borrowed */
     int keylog;                  /* descriptor for tls_server_log_keys(); 0 = none; borrowed */
     struct proxy_params preface;
-    const struct admission_rules *rules; /* for whom a proxy names; borrowed; NULL with PROXY_OFF */
+    const struct access_rules *rules; /* for whom a proxy names; borrowed; NULL with PROXY_OFF */
     bool report; /* what the server sees of the client goes ahead of the echo */
     uint64_t handshake_usec;
     uint64_t idle_usec;

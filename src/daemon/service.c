@@ -156,7 +156,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
 
     service->listen[i] = settings->listen;
     service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
-    service->rules[i] = settings->admission;
+    service->rules[i] = settings->access;
     if (settings->proxy.mode != PROXY_OFF)
         service->rules[i].proxies = settings->proxy.trusted;
     service->sessions[i] = (struct session_params){

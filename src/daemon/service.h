@@ -27,7 +27,7 @@ struct service {
     struct ticket_ring *tickets;     /* of all listeners that have no file; NULL where none is */
     struct session_params *sessions; /* one for each listener, with its TLS context */
     struct listen_params *listen;    /* one for each listener */
-    struct admission_rules *rules;   /* one for each listener */
+    struct access_rules *rules;      /* one for each listener */
     struct listen_set sockets;       /* empty until service_listen() */
     uint64_t look_usec;              /* when the certificates' dates are looked at next */
     struct user user;                /* of the settings, where they name one */

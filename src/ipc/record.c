@@ -77,10 +77,16 @@ static void sanitize_client(struct addr *client)
         client->in6.sin6_scope_id = 0;
 }
 
+static bool may_refuse(const struct record *record)
+{
+    return record->client.len > 0 && (record->rule == ACCESS_DENY || record->rule == ACCESS_ALLOW);
+}
+
 void record_sanitize(struct record *record)
 {
     sanitize_client(&record->client);
-    if (!known(record->end) || record->end >= END_DRAINED)
+    if (!known(record->end) || record->end >= END_DRAINED ||
+        (record->end == END_REFUSED && !may_refuse(record)))
         record->end = END_CRASHED;
     record->tls.version[sizeof(record->tls.version) - 1] = '\0';
     record->tls.cipher[sizeof(record->tls.cipher) - 1] = '\0';
@@ -162,7 +168,7 @@ static void add_rule(struct fields *fields, const struct record *record)
 {
     if (record->end != END_REFUSED)
         return;
-    add_text(fields, "ECHOD_RULE", "source");
+    add_text(fields, "ECHOD_RULE", access_rule_name(record->rule));
     add_text(fields, "ECHOD_COUNT", "1");
 }
 

@@ -4,7 +4,7 @@
 #ifndef ECHOD_IPC_RECORD_H
 #define ECHOD_IPC_RECORD_H
 
-#include "net/addr.h"
+#include "net/access.h"
 #include "net/outcome.h"
 
 #include <stdbool.h>
@@ -30,6 +30,7 @@ struct record {
     uint64_t handshake_usec; /* of TLS, from the client's first byte; 0 where none was finished */
     struct tls_facts tls;
     struct addr client; /* the address that a proxy names; of length 0 where none has named one */
+    int rule;           /* enum access_rule: the list that refuses that client, with END_REFUSED */
     char error[160];    /* the reason in words, or what else is worth knowing; may be empty */
 };
 
@@ -49,14 +50,14 @@ const char *end_name(int end);
 
 /*
  * Make a record that a child wrote safe to read, whatever it wrote: every text ends inside its
- * array, `end` is one that a child may say, and `client` is an address or none.
+ * array, `end` is one that a child may say, and `client` is an address or none. A child may say
+ * END_REFUSED only of a client that a proxy has named, and only by a list.
  */
 void record_sanitize(struct record *record);
 
 /*
  * Log the record with its native fields; debug level for END_PROBE, error for END_CRASHED. Where a
- * proxy has named the client, it is that one who is told, and the peer as ECHOD_PROXY; END_REFUSED
- * is then by the rule "source".
+ * proxy has named the client, ECHOD_CLIENT is that address, and ECHOD_PROXY the peer's.
  */
 void record_log(const struct client *client, const struct record *record);
 

@@ -46,7 +46,7 @@ struct source {
     uint64_t arrival_nsec; /* rate: when the next client is due */
     unsigned next;         /* of the same hash, or free */
     struct link links[LISTS];
-    struct throttle throttles[ADMISSION_RULES]; /* by rule; that of ADMISSION_OK is idle */
+    struct throttle throttles[ACCESS_RULES]; /* by rule; that of ACCESS_OK is idle */
 };
 
 struct admission {
@@ -61,16 +61,6 @@ struct admission {
     unsigned heads[SOURCES]; /* of the chains of sources with the same hash; a power of two */
     struct source sources[SOURCES + 1];
 };
-
-const char *admission_rule_name(enum admission_rule rule)
-{
-    static const char *const names[ADMISSION_RULES] = {
-        [ADMISSION_OK] = "ok",         [ADMISSION_DENY] = "deny", [ADMISSION_ALLOW] = "allow",
-        [ADMISSION_SOURCE] = "source", [ADMISSION_RATE] = "rate",
-    };
-
-    return names[rule];
-}
 
 int admission_open(uint64_t seed, admission_report *report, void *arg, struct admission **ret_admit,
                    struct err *ret_err)
@@ -131,7 +121,7 @@ static void unlink_from(struct admission *admission, unsigned i, enum list list)
 
 /* ---- reports ---- */
 
-static void report(struct admission *admission, unsigned i, enum admission_rule rule)
+static void report(struct admission *admission, unsigned i, enum access_rule rule)
 {
     struct source *source = &admission->sources[i];
     struct throttle *throttle = &source->throttles[rule];
@@ -153,7 +143,7 @@ static void report(struct admission *admission, unsigned i, enum admission_rule 
 /* Report what a source has held back and need not hold back any more. */
 static void report_due(struct admission *admission, unsigned i, uint64_t now_usec)
 {
-    for (enum admission_rule rule = ADMISSION_DENY; rule < ADMISSION_RULES; rule++) {
+    for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++) {
         struct throttle *throttle = &admission->sources[i].throttles[rule];
 
         if (throttle->held == 0 || now_usec < throttle->quiet_until_usec)
@@ -165,12 +155,12 @@ static void report_due(struct admission *admission, unsigned i, uint64_t now_use
 
 static void report_all(struct admission *admission, unsigned i)
 {
-    for (enum admission_rule rule = ADMISSION_DENY; rule < ADMISSION_RULES; rule++)
+    for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++)
         if (admission->sources[i].throttles[rule].held > 0)
             report(admission, i, rule);
 }
 
-static void refuse(struct admission *admission, unsigned i, enum admission_rule rule,
+static void refuse(struct admission *admission, unsigned i, enum access_rule rule,
                    const struct addr *peer, uint64_t now_usec)
 {
     struct source *source = &admission->sources[i];
@@ -276,56 +266,44 @@ static bool take_token(struct source *source, uint64_t rate, uint64_t now_usec)
     return true;
 }
 
-enum admission_rule admission_ask_lists(const struct admission_rules *rules,
-                                        const struct addr *addr)
+static enum access_rule judge(const struct access_rules *rules, const struct addr *peer,
+                              struct source *source, uint64_t now_usec)
 {
-    if (addr->sa.sa_family == AF_UNIX)
-        return ADMISSION_OK;
-    if (cidrs_contain(&rules->deny, addr))
-        return ADMISSION_DENY;
-    if (rules->allow.n > 0 && !cidrs_contain(&rules->allow, addr))
-        return ADMISSION_ALLOW;
-    return ADMISSION_OK;
-}
+    enum access_rule rule = access_check_lists(rules, peer);
 
-static enum admission_rule judge(const struct admission_rules *rules, const struct addr *peer,
-                                 struct source *source, uint64_t now_usec)
-{
-    enum admission_rule rule = admission_ask_lists(rules, peer);
-
-    if (rule != ADMISSION_OK || cidrs_contain(&rules->proxies, peer))
+    if (rule != ACCESS_OK || cidrs_contain(&rules->proxies, peer))
         return rule;
     if (rules->max_clients_per_source > 0 &&
         source->clients >= (unsigned)rules->max_clients_per_source)
-        return ADMISSION_SOURCE;
+        return ACCESS_SOURCE;
     if (rules->rate_per_source > 0 &&
         !take_token(source, (uint64_t)rules->rate_per_source, now_usec))
-        return ADMISSION_RATE;
-    return ADMISSION_OK;
+        return ACCESS_RATE;
+    return ACCESS_OK;
 }
 
-enum admission_rule admission_enter(struct admission *admission, int listener,
-                                    const struct admission_rules *rules, const struct addr *peer,
-                                    uint64_t now_usec, unsigned *ret_source)
+enum access_rule admission_enter(struct admission *admission, int listener,
+                                 const struct access_rules *rules, const struct addr *peer,
+                                 uint64_t now_usec, unsigned *ret_source)
 {
     struct cidr network;
-    enum admission_rule rule;
+    enum access_rule rule;
     unsigned i;
 
     if (!network_of(peer, rules->source_prefix_v4, rules->source_prefix_v6, &network)) {
         *ret_source = NONE;
-        return ADMISSION_OK;
+        return ACCESS_OK;
     }
     i = find(admission, listener, &network);
     rule = judge(rules, peer, &admission->sources[i], now_usec);
-    if (rule != ADMISSION_OK) {
+    if (rule != ACCESS_OK) {
         refuse(admission, i, rule, peer, now_usec);
         return rule;
     }
     if (admission->sources[i].clients++ == 0)
         unlink_from(admission, i, IDLE);
     *ret_source = i;
-    return ADMISSION_OK;
+    return ACCESS_OK;
 }
 
 void admission_leave(struct admission *admission, unsigned source)
@@ -338,7 +316,7 @@ void admission_leave(struct admission *admission, unsigned source)
 
 static bool is_memorable(const struct source *source, uint64_t now_usec)
 {
-    for (enum admission_rule rule = ADMISSION_DENY; rule < ADMISSION_RULES; rule++)
+    for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++)
         if (source->throttles[rule].quiet_until_usec > now_usec)
             return true;
     return source->arrival_nsec > now_usec * NSEC_PER_USEC;

@@ -11,8 +11,7 @@
 #define ECHOD_PARENT_ADMISSION_H
 
 #include "base/err.h"
-#include "net/addr.h"
-#include "net/cidr.h"
+#include "net/access.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,34 +21,11 @@
 /* Clients that may be inside at a time: as many as the scoreboard has slots for. */
 #define ADMISSION_CLIENTS 65536
 
-/* What holds for one listener. Limits of 0 are none. The lists are borrowed. */
-struct admission_rules {
-    struct cidrs allow, deny; /* deny wins; an allow list that is not empty refuses all others */
-    int max_clients_per_source;
-    int source_prefix_v4; /* bits, 1 to 32 */
-    int source_prefix_v6; /* bits, 1 to 128 */
-    int rate_per_source;  /* so many at once, then so many a second; refused ones do not count */
-    struct cidrs proxies; /* no limit holds for them, since many clients come through each */
-};
-
-/* The rule that refuses a client, in the order in which they are asked. */
-enum admission_rule {
-    ADMISSION_OK,
-    ADMISSION_DENY,
-    ADMISSION_ALLOW,
-    ADMISSION_SOURCE,
-    ADMISSION_RATE,
-    ADMISSION_RULES
-};
-
-/* "deny", "allow", "source" or "rate". */
-const char *admission_rule_name(enum admission_rule rule);
-
 /* Refusals of one source by one rule that are reported together. All members are the book's. */
 struct admission_refusal {
     const char *listener;
     const struct addr *peer; /* the latest of those refused */
-    enum admission_rule rule;
+    enum access_rule rule;
     unsigned count; /* at least 1 */
 };
 
@@ -78,20 +54,13 @@ int admission_listener(struct admission *admission, const char *name);
 
 /*
  * Decide about a client from `peer` who is at the door of `listener`, in constant time but for the
- * length of the lists. Returns ADMISSION_OK, the client being counted until admission_leave() takes
+ * length of the lists. Returns ACCESS_OK, the client being counted until admission_leave() takes
  * *ret_source back; or the rule that refuses it, which is noted for the reports; *ret_source is
  * untouched then. Must not be called while ADMISSION_CLIENTS clients are inside.
  */
-enum admission_rule admission_enter(struct admission *admission, int listener,
-                                    const struct admission_rules *rules, const struct addr *peer,
-                                    uint64_t now_usec, unsigned *ret_source);
-
-/*
- * What the lists alone say of an address, as of one that a proxy names: ADMISSION_OK,
- * ADMISSION_DENY or ADMISSION_ALLOW. Nothing is counted.
- */
-enum admission_rule admission_ask_lists(const struct admission_rules *rules,
-                                        const struct addr *addr);
+enum access_rule admission_enter(struct admission *admission, int listener,
+                                 const struct access_rules *rules, const struct addr *peer,
+                                 uint64_t now_usec, unsigned *ret_source);
 
 /* A client that entered has left, whatever the rules are by now, and over AF_UNIX too. */
 void admission_leave(struct admission *admission, unsigned source);

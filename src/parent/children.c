@@ -40,7 +40,7 @@ struct children {
     void *ended_arg;
     struct scoreboard *scoreboard;
     unsigned count;
-    unsigned long long served;
+    unsigned long long served, refused; /* those that have ended */
     unsigned long long echoed;
     struct entry *entries; /* one for each slot */
 };
@@ -213,6 +213,11 @@ unsigned long long children_served(const struct children *children)
     return children->served;
 }
 
+unsigned long long children_refused(const struct children *children)
+{
+    return children->refused;
+}
+
 unsigned long long children_echoed(const struct children *children)
 {
     return children->echoed;
@@ -246,7 +251,10 @@ static void end_client(struct children *children, unsigned slot, int status)
     entry->pid = 0;
     scoreboard_release(children->scoreboard, slot);
     children->count--;
-    children->served++;
+    if (record.end == END_REFUSED)
+        children->refused++;
+    else
+        children->served++;
     children->echoed += record.bytes_out;
 }
 

@@ -53,9 +53,13 @@ void children_expect_one(struct children *children);
  */
 int children_start(struct children *children, const struct client *client, const void *arg, int fd);
 
-/* Clients being served, clients that have ended, and the bytes that went back to those. */
+/*
+ * Clients being served; clients that have ended, but for those that their processes have refused,
+ * since a proxy has named them; these; and the bytes that went back to all that have ended.
+ */
 unsigned children_count(const struct children *children);
 unsigned long long children_served(const struct children *children);
+unsigned long long children_refused(const struct children *children);
 unsigned long long children_echoed(const struct children *children);
 
 /* End the clients whose processes have posted their slots: constant time for each. */

@@ -37,7 +37,7 @@ struct counts {
     char listener[LISTENER_NAME_MAX];
     uint64_t clients; /* that are here */
     uint64_t ends[END_COUNT];
-    uint64_t refusals[ADMISSION_RULES];
+    uint64_t refusals[ACCESS_RULES];
     uint64_t bytes_in, bytes_out, messages;
     struct histogram handshakes, sessions;
 };
@@ -64,7 +64,7 @@ void metrics_close(struct metrics *metrics)
 
 /* ---- counting ---- */
 
-/* There are a few. One more than there is room for is none of the server's: server_enroll(). */
+/* Linear search: there are few listeners. server_enroll() has refused any name beyond the limit. */
 static struct counts *counts_of(struct metrics *metrics, const char *listener)
 {
     size_t i = 0;
@@ -98,7 +98,7 @@ void metrics_came(struct metrics *metrics, const char *listener)
     counts_of(metrics, listener)->clients++;
 }
 
-void metrics_refused(struct metrics *metrics, const char *listener, enum admission_rule rule)
+void metrics_refused(struct metrics *metrics, const char *listener, enum access_rule rule)
 {
     struct counts *counts = counts_of(metrics, listener);
 
@@ -107,7 +107,7 @@ void metrics_refused(struct metrics *metrics, const char *listener, enum admissi
     counts->refusals[rule]++;
 }
 
-/* Whom a child refused, it did by the lists, and of one whom a proxy had named. */
+/* A child refuses only by the allow and deny lists, and only clients that a proxy has named. */
 void metrics_ended(struct metrics *metrics, const char *listener, const struct record *record,
                    uint64_t usec)
 {
@@ -117,7 +117,7 @@ void metrics_ended(struct metrics *metrics, const char *listener, const struct r
     counts->clients--;
     counts->ends[record->end]++;
     if (record->end == END_REFUSED)
-        counts->refusals[ADMISSION_SOURCE]++;
+        counts->refusals[record->rule]++;
     counts->bytes_in += record->bytes_in;
     counts->bytes_out += record->bytes_out;
     counts->messages += record->messages;
@@ -207,8 +207,8 @@ static void print_refusals(FILE *file, const char *name, const struct counts *co
 {
     const uint64_t *refusals = field;
 
-    for (enum admission_rule rule = ADMISSION_OK + 1; rule < ADMISSION_RULES; rule++)
-        print_sample(file, name, counts, "rule", admission_rule_name(rule), refusals[rule]);
+    for (enum access_rule rule = ACCESS_OK + 1; rule < ACCESS_RULES; rule++)
+        print_sample(file, name, counts, "rule", access_rule_name(rule), refusals[rule]);
 }
 
 static void print_handshakes(FILE *file, const char *name, const struct counts *counts,

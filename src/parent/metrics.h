@@ -30,7 +30,7 @@ void metrics_announce(struct metrics *metrics, const char *listener);
 void metrics_came(struct metrics *metrics, const char *listener);
 
 /* It was refused at the door. */
-void metrics_refused(struct metrics *metrics, const char *listener, enum admission_rule rule);
+void metrics_refused(struct metrics *metrics, const char *listener, enum access_rule rule);
 
 /* It has ended; `usec` is how long it was there. Its record is tame. */
 void metrics_ended(struct metrics *metrics, const char *listener, const struct record *record,

@@ -39,7 +39,7 @@ static void on_ended(void *arg, const struct client *client, const struct record
 static void on_refused(void *arg, const struct admission_refusal *refusal)
 {
     (void)arg;
-    record_log_refused(refusal->listener, refusal->peer, admission_rule_name(refusal->rule),
+    record_log_refused(refusal->listener, refusal->peer, access_rule_name(refusal->rule),
                        refusal->count);
 }
 
@@ -417,7 +417,7 @@ struct server_totals server_totals(const struct server *server)
 {
     return (struct server_totals){
         .accepted = server->accepted,
-        .refused = admission_refusals(server->admission),
+        .refused = admission_refusals(server->admission) + children_refused(server->children),
         .ended = children_served(server->children) + server->given_up,
         .open = children_count(server->children) + (server->held_fd >= 0),
         .echoed = children_echoed(server->children),

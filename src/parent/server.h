@@ -19,8 +19,8 @@ struct server;
 struct server_listener {
     int fd; /* non-blocking; borrowed */
     const char *name;
-    const struct admission_rules *rules; /* borrowed */
-    const void *arg;                     /* what its sessions get */
+    const struct access_rules *rules; /* borrowed */
+    const void *arg;                  /* what its sessions get */
 };
 
 struct server_limits {

@@ -80,13 +80,13 @@ void doors_take_in(const struct door *door, int fd, const struct addr *peer)
 {
     struct server *server = door->server;
     struct client client = {.peer = *peer, .accepted_usec = now_usec()};
-    enum admission_rule rule;
+    enum access_rule rule;
 
     server->accepted++;
     metrics_came(server->metrics, door->name);
     rule = admission_enter(server->admission, door->listener, door->rules, peer,
                            client.accepted_usec, &client.source);
-    if (rule != ADMISSION_OK) {
+    if (rule != ACCESS_OK) {
         close(fd);
         metrics_refused(server->metrics, door->name, rule);
         server_touch(server);

@@ -22,7 +22,7 @@ struct door {
     int fd;
     char name[LISTENER_NAME_MAX];
     int listener; /* admission.h's */
-    const struct admission_rules *rules;
+    const struct access_rules *rules;
     const void *arg;
 };
 

@@ -10,8 +10,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "net/access.h"
 #include "net/listen.h"
-#include "parent/admission.h"
 #include "proto/frame.h"
 #include "proto/proxy_reader.h"
 #include "tls/tls.h"
@@ -29,7 +29,7 @@ struct listener_settings {
     bool health;
     struct frame_params frame;
     struct proxy_params proxy;
-    struct admission_rules admission; /* but for its proxies, which follow from `proxy` */
+    struct access_rules access; /* but for its proxies, which follow from `proxy` */
     bool tls_enabled;
     struct tls_params tls;
 };

@@ -344,17 +344,19 @@ static void a_proxy_names_the_client(void **state)
     assert_int_equal(journal.n, 12);
 }
 
-static void who_is_refused_by_name_was_so_by_the_rule_source(void **state)
+static void a_named_client_is_refused_by_a_list(void **state)
 {
     const struct client client = client_at("192.0.2.1", 40000);
     struct record record = named(END_REFUSED, "198.51.100.7", 1234);
 
     (void)state;
+    record.rule = ACCESS_ALLOW;
+    record_sanitize(&record);
     record_log(&client, &record);
     assert_field("ECHOD_END", "refused");
     assert_field("ECHOD_CLIENT", "198.51.100.7");
     assert_field("ECHOD_PROXY", "192.0.2.1:40000");
-    assert_field("ECHOD_RULE", "source");
+    assert_field("ECHOD_RULE", "allow");
     assert_field("ECHOD_COUNT", "1");
 }
 
@@ -407,6 +409,23 @@ static void an_end_out_of_range_is_a_crash(void **state)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct record record = {.end = wrong[i]};
 
+        record_sanitize(&record);
+        assert_int_equal(record.end, END_CRASHED);
+    }
+}
+
+/* A child refuses only clients that a proxy has named, and only by a list. */
+static void a_refusal_that_no_child_can_say_is_a_crash(void **state)
+{
+    static const int wrong[] = {ACCESS_OK, ACCESS_SOURCE, ACCESS_RATE, ACCESS_RULES, -1};
+    struct record record = {.end = END_REFUSED, .rule = ACCESS_DENY};
+
+    (void)state;
+    record_sanitize(&record);
+    assert_int_equal(record.end, END_CRASHED);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        record = named(END_REFUSED, "198.51.100.7", 1234);
+        record.rule = wrong[i];
         record_sanitize(&record);
         assert_int_equal(record.end, END_CRASHED);
     }
@@ -494,10 +513,11 @@ int main(void)
         with_journal(the_duration_runs_from_accept),
         with_journal(a_client_without_a_path_has_no_port),
         with_journal(a_proxy_names_the_client),
-        with_journal(who_is_refused_by_name_was_so_by_the_rule_source),
+        with_journal(a_named_client_is_refused_by_a_list),
         with_journal(the_message_is_a_sentence_with_the_reason),
         cmocka_unit_test(every_text_is_made_to_end),
         cmocka_unit_test(an_end_out_of_range_is_a_crash),
+        cmocka_unit_test(a_refusal_that_no_child_can_say_is_a_crash),
         cmocka_unit_test(an_address_of_no_family_is_none),
         cmocka_unit_test(an_address_is_made_whole),
         cmocka_unit_test(a_right_record_stays_as_it_is),

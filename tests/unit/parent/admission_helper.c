@@ -46,7 +46,7 @@ static void keep(void *arg, const struct admission_refusal *refusal)
     told.reports++;
     told.refused += refusal->count;
     snprintf(told.last, sizeof(told.last), "%s %s %s %u", refusal->listener,
-             addr_format(refusal->peer, peer), admission_rule_name(refusal->rule), refusal->count);
+             addr_format(refusal->peer, peer), access_rule_name(refusal->rule), refusal->count);
 }
 
 int open_book(void **state)
@@ -69,25 +69,24 @@ int close_book(void **state)
     return 0;
 }
 
-enum admission_rule try_enter(const struct admission_rules *rules, const struct addr *peer)
+enum access_rule try_enter(const struct access_rules *rules, const struct addr *peer)
 {
     unsigned source = UINT32_MAX;
-    enum admission_rule rule = admission_enter(admission, listener, rules, peer, now, &source);
+    enum access_rule rule = admission_enter(admission, listener, rules, peer, now, &source);
 
-    assert_int_equal(rule == ADMISSION_OK, source != UINT32_MAX); /* else untouched */
+    assert_int_equal(rule == ACCESS_OK, source != UINT32_MAX); /* else untouched */
     return rule;
 }
 
-unsigned enter(const struct admission_rules *rules, const struct addr *peer)
+unsigned enter(const struct access_rules *rules, const struct addr *peer)
 {
     unsigned source;
 
-    assert_int_equal(admission_enter(admission, listener, rules, peer, now, &source), ADMISSION_OK);
+    assert_int_equal(admission_enter(admission, listener, rules, peer, now, &source), ACCESS_OK);
     return source;
 }
 
-void assert_rule(const struct admission_rules *rules, const struct addr *peer,
-                 enum admission_rule wanted)
+void assert_rule(const struct access_rules *rules, const struct addr *peer, enum access_rule wanted)
 {
     assert_int_equal(try_enter(rules, peer), wanted);
 }

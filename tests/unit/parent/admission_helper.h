@@ -18,7 +18,7 @@
 #define SOURCES (2 * ADMISSION_CLIENTS) /* that the book has room for */
 #define START (1000 * USEC_PER_SEC)     /* of the clock */
 
-static const struct admission_rules no_limits = {.source_prefix_v4 = 32, .source_prefix_v6 = 64};
+static const struct access_rules no_limits = {.source_prefix_v4 = 32, .source_prefix_v6 = 64};
 
 /* Addresses and networks as texts or numbers. */
 struct addr v4(uint32_t number);
@@ -44,10 +44,10 @@ int close_book(void **state);
 #define BOOK_TEST(test) cmocka_unit_test_setup_teardown(test, open_book, close_book)
 
 /* A client that may be refused, and one that may not be. */
-enum admission_rule try_enter(const struct admission_rules *rules, const struct addr *peer);
-unsigned enter(const struct admission_rules *rules, const struct addr *peer);
-void assert_rule(const struct admission_rules *rules, const struct addr *peer,
-                 enum admission_rule wanted);
+enum access_rule try_enter(const struct access_rules *rules, const struct addr *peer);
+unsigned enter(const struct access_rules *rules, const struct addr *peer);
+void assert_rule(const struct access_rules *rules, const struct addr *peer,
+                 enum access_rule wanted);
 
 /* Everything that was refused is reported, once all is told. */
 void assert_nothing_is_lost(void);

@@ -51,7 +51,7 @@ static void report(int events, char event)
 static void configure(struct server *server, const struct served *served, const struct plan *plan,
                       unsigned generation)
 {
-    static const struct admission_rules none;
+    static const struct access_rules none;
     static const struct server_listener all[LISTENERS] = {
         {.name = "one", .rules = &none, .arg = "1"}, {.name = "two", .rules = &none, .arg = "2"}};
     struct server_listener listeners[LISTENERS];

@@ -7,49 +7,49 @@
 static void deny_refuses_its_networks(void **state)
 {
     struct cidr list[] = {network("192.0.2.0/24")};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr in = v4(0xc0000201), out = v4(0xc0000301), mapped = v6("::ffff:192.0.2.9");
 
     (void)state;
     rules.deny = (struct cidrs){1, list};
-    assert_rule(&rules, &in, ADMISSION_DENY);
-    assert_rule(&rules, &mapped, ADMISSION_DENY);
-    assert_rule(&rules, &out, ADMISSION_OK);
+    assert_rule(&rules, &in, ACCESS_DENY);
+    assert_rule(&rules, &mapped, ACCESS_DENY);
+    assert_rule(&rules, &out, ACCESS_OK);
     assert_nothing_is_lost();
 }
 
 static void allow_refuses_all_others(void **state)
 {
     struct cidr list[] = {network("192.0.2.0/24"), network("2001:db8::/32")};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr in = v4(0xc0000201), out = v4(0xc0000301), other = v6("2001:db9::1");
 
     (void)state;
     rules.allow = (struct cidrs){2, list};
-    assert_rule(&rules, &in, ADMISSION_OK);
-    assert_rule(&rules, &out, ADMISSION_ALLOW);
-    assert_rule(&rules, &other, ADMISSION_ALLOW);
+    assert_rule(&rules, &in, ACCESS_OK);
+    assert_rule(&rules, &out, ACCESS_ALLOW);
+    assert_rule(&rules, &other, ACCESS_ALLOW);
     assert_string_equal(told.last, "echo [2001:db9::1]:0 allow 1");
 }
 
 static void deny_wins(void **state)
 {
     struct cidr allow[] = {network("192.0.2.0/24")}, deny[] = {network("192.0.2.1")};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr denied = v4(0xc0000201), allowed = v4(0xc0000202);
 
     (void)state;
     rules.allow = (struct cidrs){1, allow};
     rules.deny = (struct cidrs){1, deny};
-    assert_rule(&rules, &denied, ADMISSION_DENY);
-    assert_rule(&rules, &allowed, ADMISSION_OK);
+    assert_rule(&rules, &denied, ACCESS_DENY);
+    assert_rule(&rules, &allowed, ACCESS_OK);
 }
 
 /* ---- clients of one source ---- */
 
 static void a_source_has_so_many_clients(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1), other = v4(2);
     unsigned first;
 
@@ -57,45 +57,45 @@ static void a_source_has_so_many_clients(void **state)
     rules.max_clients_per_source = 3;
     first = enter(&rules, &peer);
     enter(&rules, &peer);
-    assert_rule(&rules, &peer, ADMISSION_OK);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
-    assert_rule(&rules, &other, ADMISSION_OK);
+    assert_rule(&rules, &peer, ACCESS_OK);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
+    assert_rule(&rules, &other, ACCESS_OK);
     admission_leave(admission, first);
-    assert_rule(&rules, &peer, ADMISSION_OK);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_OK);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
 }
 
 static void listeners_count_apart(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1);
     int first = listener;
 
     (void)state;
     rules.max_clients_per_source = 1;
     enter(&rules, &peer);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     listener = admission_listener(admission, "other");
     assert_int_not_equal(listener, first);
     enter(&rules, &peer);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     assert_string_equal(told.last, "other 0.0.0.1:7 source 1");
     assert_int_equal(admission_listener(admission, "echo"), first);
 }
 
-static void assert_same_source(const struct admission_rules *rules, const struct addr *a,
+static void assert_same_source(const struct access_rules *rules, const struct addr *a,
                                const struct addr *b, bool same)
 {
     unsigned source = enter(rules, a);
 
-    assert_rule(rules, b, same ? ADMISSION_SOURCE : ADMISSION_OK);
+    assert_rule(rules, b, same ? ACCESS_SOURCE : ACCESS_OK);
     if (same) /* whoever entered as b stays, the next test having other addresses */
         admission_leave(admission, source);
 }
 
 static void sources_are_networks(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr a = v4(0x0a000001), b = v4(0x0a0000ff), c = v4(0x0a000100);
     const struct addr d = v6("2001:db8:0:1::1"), e = v6("2001:db8:0:1:ffff::"),
                       f = v6("2001:db8:0:2::1"), mapped = v6("::ffff:10.0.0.9");
@@ -112,34 +112,34 @@ static void sources_are_networks(void **state)
 
 static void counts_outlive_a_reload(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(0x0a000001), neighbour = v4(0x0a000002);
     unsigned first = enter(&rules, &peer), second = enter(&rules, &peer);
 
     (void)state;
     rules.max_clients_per_source = 2;
     listener = admission_listener(admission, "echo");
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     rules.source_prefix_v4 = 24; /* another source, empty so far */
     rules.max_clients_per_source = 1;
     enter(&rules, &neighbour);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     rules.source_prefix_v4 = 32;
     admission_leave(admission, first);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     admission_leave(admission, second);
-    assert_rule(&rules, &peer, ADMISSION_OK);
+    assert_rule(&rules, &peer, ACCESS_OK);
 }
 
 static void paths_always_enter(void **state)
 {
     struct cidr all[] = {network("0.0.0.0/0"), network("::/0")};
-    const struct admission_rules rules = {.deny = {2, all},
-                                          .allow = {1, all},
-                                          .max_clients_per_source = 1,
-                                          .source_prefix_v4 = 32,
-                                          .source_prefix_v6 = 64,
-                                          .rate_per_source = 1};
+    const struct access_rules rules = {.deny = {2, all},
+                                       .allow = {1, all},
+                                       .max_clients_per_source = 1,
+                                       .source_prefix_v4 = 32,
+                                       .source_prefix_v6 = 64,
+                                       .rate_per_source = 1};
     const struct addr peer = {.len = sizeof(sa_family_t), .sa.sa_family = AF_UNIX};
 
     (void)state;
@@ -153,14 +153,14 @@ static void paths_always_enter(void **state)
 /* ---- rate ---- */
 
 /* How many of `n` clients that come at once enter. */
-static int enter_at_once(const struct admission_rules *rules, const struct addr *peer, int n)
+static int enter_at_once(const struct access_rules *rules, const struct addr *peer, int n)
 {
     int entered = 0;
 
     while (n-- > 0) {
         unsigned source;
 
-        if (admission_enter(admission, listener, rules, peer, now, &source) != ADMISSION_OK)
+        if (admission_enter(admission, listener, rules, peer, now, &source) != ACCESS_OK)
             continue;
         entered++;
         admission_leave(admission, source);
@@ -171,7 +171,7 @@ static int enter_at_once(const struct admission_rules *rules, const struct addr 
 static void a_source_comes_so_fast(void **state)
 {
     static const int rates[] = {1, 2, 3, 7, 1000, 700000, 999999, 1000000};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
 
     (void)state;
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
@@ -189,38 +189,38 @@ static void a_source_comes_so_fast(void **state)
 
 static void a_rate_heals_bit_by_bit(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1), other = v4(2);
 
     (void)state;
     rules.rate_per_source = 4;
     assert_int_equal(enter_at_once(&rules, &peer, 5), 4);
     now += USEC_PER_SEC / 4 - 1;
-    assert_rule(&rules, &peer, ADMISSION_RATE);
+    assert_rule(&rules, &peer, ACCESS_RATE);
     now += 1;
     assert_int_equal(enter_at_once(&rules, &peer, 5), 1);
     now += USEC_PER_SEC / 2;
     assert_int_equal(enter_at_once(&rules, &peer, 5), 2);
-    assert_rule(&rules, &other, ADMISSION_OK);
+    assert_rule(&rules, &other, ACCESS_OK);
 }
 
 /* A client that hammers on the door enters as soon as one that waits. */
 static void the_refused_do_not_count(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1);
 
     (void)state;
     rules.rate_per_source = 1;
-    assert_rule(&rules, &peer, ADMISSION_OK);
+    assert_rule(&rules, &peer, ACCESS_OK);
     for (int i = 0; i < 100; i++, now += USEC_PER_SEC / 100)
-        assert_rule(&rules, &peer, ADMISSION_RATE);
-    assert_rule(&rules, &peer, ADMISSION_OK);
+        assert_rule(&rules, &peer, ACCESS_RATE);
+    assert_rule(&rules, &peer, ACCESS_OK);
 }
 
 static void the_refused_for_their_number_take_no_token(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1);
     unsigned source;
 
@@ -229,16 +229,16 @@ static void the_refused_for_their_number_take_no_token(void **state)
     rules.rate_per_source = 2;
     source = enter(&rules, &peer);
     for (int i = 0; i < 5; i++)
-        assert_rule(&rules, &peer, ADMISSION_SOURCE);
+        assert_rule(&rules, &peer, ACCESS_SOURCE);
     admission_leave(admission, source);
     admission_leave(admission, enter(&rules, &peer));
-    assert_rule(&rules, &peer, ADMISSION_RATE);
+    assert_rule(&rules, &peer, ACCESS_RATE);
 }
 
 /* A sweep forgets a source only when its bucket is full again. */
 static void a_sweep_gives_no_tokens_away(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr peer = v4(1);
 
     (void)state;
@@ -256,7 +256,7 @@ static void no_limit_holds_for_a_proxy(void **state)
 {
     struct cidr proxies[] = {network("192.0.2.0/30"), network("2001:db8::1")};
     struct cidr list[] = {network("192.0.2.3")};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr proxy = v4(0xc0000201), other = v4(0xc0000204), denied = v4(0xc0000203);
 
     (void)state;
@@ -265,38 +265,38 @@ static void no_limit_holds_for_a_proxy(void **state)
     rules.deny = (struct cidrs){1, list};
     for (int i = 0; i < 100; i++)
         enter(&rules, &proxy);
-    assert_rule(&rules, &denied, ADMISSION_DENY);
+    assert_rule(&rules, &denied, ACCESS_DENY);
     enter(&rules, &other);
-    assert_rule(&rules, &other, ADMISSION_SOURCE);
+    assert_rule(&rules, &other, ACCESS_SOURCE);
 }
 
 /* Nothing is counted, so there is no limit to it. */
 static void lists_can_be_asked_alone(void **state)
 {
     struct cidr denied[] = {network("192.0.2.1")}, allowed[] = {network("192.0.2.0/24")};
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     const struct addr one = v4(0xc0000201), two = v4(0xc0000202), far = v4(0x7f000001);
     const struct addr path = {.len = sizeof(sa_family_t), .un.sun_family = AF_UNIX};
 
     (void)state;
     rules.max_clients_per_source = rules.rate_per_source = 1;
-    assert_int_equal(admission_ask_lists(&rules, &one), ADMISSION_OK);
+    assert_int_equal(access_check_lists(&rules, &one), ACCESS_OK);
     rules.deny = (struct cidrs){1, denied};
     rules.allow = (struct cidrs){1, allowed};
     for (int i = 0; i < 10; i++)
-        assert_int_equal(admission_ask_lists(&rules, &two), ADMISSION_OK);
-    assert_int_equal(admission_ask_lists(&rules, &one), ADMISSION_DENY);
-    assert_int_equal(admission_ask_lists(&rules, &far), ADMISSION_ALLOW);
-    assert_int_equal(admission_ask_lists(&rules, &path), ADMISSION_OK);
+        assert_int_equal(access_check_lists(&rules, &two), ACCESS_OK);
+    assert_int_equal(access_check_lists(&rules, &one), ACCESS_DENY);
+    assert_int_equal(access_check_lists(&rules, &far), ACCESS_ALLOW);
+    assert_int_equal(access_check_lists(&rules, &path), ACCESS_OK);
 }
 
 static void rules_have_names(void **state)
 {
     (void)state;
-    assert_string_equal(admission_rule_name(ADMISSION_DENY), "deny");
-    assert_string_equal(admission_rule_name(ADMISSION_ALLOW), "allow");
-    assert_string_equal(admission_rule_name(ADMISSION_SOURCE), "source");
-    assert_string_equal(admission_rule_name(ADMISSION_RATE), "rate");
+    assert_string_equal(access_rule_name(ACCESS_DENY), "deny");
+    assert_string_equal(access_rule_name(ACCESS_ALLOW), "allow");
+    assert_string_equal(access_rule_name(ACCESS_SOURCE), "source");
+    assert_string_equal(access_rule_name(ACCESS_RATE), "rate");
 }
 
 static void nothing_can_be_closed(void **state)

@@ -3,7 +3,7 @@
 
 /* ---- reports ---- */
 
-static const struct admission_rules one_client = {
+static const struct access_rules one_client = {
     .max_clients_per_source = 1, .source_prefix_v4 = 24, .source_prefix_v6 = 64};
 
 static void refuse(uint32_t peer, int n)
@@ -11,7 +11,7 @@ static void refuse(uint32_t peer, int n)
     const struct addr addr = v4(peer);
 
     while (n-- > 0)
-        assert_rule(&one_client, &addr, ADMISSION_SOURCE);
+        assert_rule(&one_client, &addr, ACCESS_SOURCE);
 }
 
 static void assert_reports(unsigned n, const char *last)
@@ -64,22 +64,22 @@ static void the_next_ones_are_reported_after_ten_seconds(void **state)
 static void rules_and_sources_are_reported_apart(void **state)
 {
     struct cidr list[] = {network("10.0.0.9")};
-    struct admission_rules rules = one_client;
+    struct access_rules rules = one_client;
     const struct addr peer = v4(0x0a000001), denied = v4(0x0a000009), other = v4(0x0b000001);
 
     (void)state;
     rules.deny = (struct cidrs){1, list};
     enter(&rules, &peer);
     enter(&rules, &other);
-    assert_rule(&rules, &denied, ADMISSION_DENY);
+    assert_rule(&rules, &denied, ACCESS_DENY);
     assert_reports(1, "echo 10.0.0.9:7 deny 1");
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
     assert_reports(2, "echo 10.0.0.1:7 source 1");
-    assert_rule(&rules, &other, ADMISSION_SOURCE);
+    assert_rule(&rules, &other, ACCESS_SOURCE);
     assert_reports(3, "echo 11.0.0.1:7 source 1");
-    assert_rule(&rules, &denied, ADMISSION_DENY);
-    assert_rule(&rules, &peer, ADMISSION_SOURCE);
-    assert_rule(&rules, &other, ADMISSION_SOURCE);
+    assert_rule(&rules, &denied, ACCESS_DENY);
+    assert_rule(&rules, &peer, ACCESS_SOURCE);
+    assert_rule(&rules, &other, ACCESS_SOURCE);
     assert_int_equal(told.reports, 3);
     admission_flush(admission);
     assert_int_equal(told.reports, 6);
@@ -104,28 +104,28 @@ static void a_flush_reports_everything_once(void **state)
 
 /* ---- many ---- */
 
-static struct admission_rules denying(struct cidr *list)
+static struct access_rules denying(struct cidr *list)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
 
     rules.deny = (struct cidrs){1, list};
     return rules;
 }
 
 /* Refuse one client each of `n` sources. */
-static void refuse_sources(const struct admission_rules *rules, uint32_t first, uint32_t n)
+static void refuse_sources(const struct access_rules *rules, uint32_t first, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct addr peer = v4(first + i);
 
-        assert_int_equal(try_enter(rules, &peer), ADMISSION_DENY);
+        assert_int_equal(try_enter(rules, &peer), ACCESS_DENY);
     }
 }
 
 static void many_sources_are_told_apart(void **state)
 {
     struct cidr all[] = {network("0.0.0.0/0")};
-    const struct admission_rules rules = denying(all);
+    const struct access_rules rules = denying(all);
 
     (void)state;
     refuse_sources(&rules, 0x0a000000, 20000);
@@ -146,7 +146,7 @@ static void many_sources_are_told_apart(void **state)
 static void a_full_book_makes_room(void **state)
 {
     struct cidr all[] = {network("0.0.0.0/0")};
-    const struct admission_rules rules = denying(all);
+    const struct access_rules rules = denying(all);
 
     (void)state;
     refuse_sources(&rules, 0, SOURCES);
@@ -168,7 +168,7 @@ static void a_full_book_makes_room(void **state)
 static void sources_with_clients_are_never_forgotten(void **state)
 {
     struct cidr all[] = {network("128.0.0.0/1")};
-    struct admission_rules rules = denying(all);
+    struct access_rules rules = denying(all);
     static unsigned sources[ADMISSION_CLIENTS];
 
     (void)state;
@@ -184,14 +184,14 @@ static void sources_with_clients_are_never_forgotten(void **state)
     for (uint32_t i = 0; i < ADMISSION_CLIENTS; i++) {
         const struct addr peer = v4(i);
 
-        assert_int_equal(try_enter(&rules, &peer), ADMISSION_SOURCE);
+        assert_int_equal(try_enter(&rules, &peer), ACCESS_SOURCE);
         admission_leave(admission, sources[i]);
     }
     assert_nothing_is_lost();
     for (uint32_t i = 0; i < ADMISSION_CLIENTS; i++) {
         const struct addr peer = v4(i);
 
-        assert_int_equal(try_enter(&rules, &peer), ADMISSION_OK);
+        assert_int_equal(try_enter(&rules, &peer), ACCESS_OK);
     }
 }
 
@@ -212,7 +212,7 @@ static uint32_t next_random(void)
 
 static void any_course_of_events_adds_up(void **state)
 {
-    struct admission_rules rules = no_limits;
+    struct access_rules rules = no_limits;
     unsigned inside[PEERS] = {0}, sources[PEERS][4];
     unsigned long long refused = 0;
 
@@ -225,7 +225,7 @@ static void any_course_of_events_adds_up(void **state)
         if (next_random() % 2 == 0 && inside[k] > 0) {
             admission_leave(admission, sources[k][--inside[k]]);
         } else if (inside[k] == 4) {
-            assert_rule(&rules, &peer, ADMISSION_SOURCE);
+            assert_rule(&rules, &peer, ACCESS_SOURCE);
             refused++;
         } else {
             sources[k][inside[k]++] = enter(&rules, &peer);

@@ -92,7 +92,7 @@ static void test_each_client_is_in_one_place(void **state)
     metrics_came(metrics, "a");
     metrics_came(metrics, "a");
     metrics_came(metrics, "a");
-    metrics_refused(metrics, "a", ADMISSION_RATE);
+    metrics_refused(metrics, "a", ACCESS_RATE);
     end("a", END_CLOSED, 100, 0, 10);
     end("b", END_IDLE, 7, 0, 10);
     print();
@@ -109,14 +109,17 @@ static void test_each_client_is_in_one_place(void **state)
     assert_line("echod_session_seconds_count{listener=\"a\"} 1"); /* the refused one had none */
 }
 
-/* Whom a proxy names is refused by its child, and the record says: by the rule source. */
+/* A client that a proxy has named. */
 static void test_refused_by_a_child(void **state)
 {
+    const struct record record = {.end = END_REFUSED, .rule = ACCESS_DENY};
+
     (void)state;
-    end("a", END_REFUSED, 0, 0, 10);
+    metrics_came(metrics, "a");
+    metrics_ended(metrics, "a", &record, 10);
     print();
     assert_line("echod_connections_total{listener=\"a\",end=\"refused\"} 1");
-    assert_line("echod_refusals_total{listener=\"a\",rule=\"source\"} 1");
+    assert_line("echod_refusals_total{listener=\"a\",rule=\"deny\"} 1");
 }
 
 /* A bound belongs to its bucket, and each bucket has all that the lower ones have. */

@@ -253,9 +253,9 @@ static void helpers_leave_no_descriptor_behind(void)
 
 /* ---- the single client ---- */
 
-static const struct admission_rules all;
+static const struct access_rules all;
 
-static struct server_listener listener_on(int fd, const struct admission_rules *rules)
+static struct server_listener listener_on(int fd, const struct access_rules *rules)
 {
     return (struct server_listener){.fd = fd, .name = "single", .rules = rules};
 }
@@ -377,7 +377,7 @@ static void connect_many(int *fds, size_t n, const struct sockaddr_in *addr)
 
 static void totals_add_up_with_refusals(void)
 {
-    static const struct admission_rules three = {
+    static const struct access_rules three = {
         .max_clients_per_source = 3, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
     struct server *server = opened();
     struct sockaddr_in addr;
@@ -406,7 +406,7 @@ static void totals_add_up_with_refusals(void)
 static void refused_single_client_ends_the_server(void)
 {
     struct cidr loopback;
-    const struct admission_rules rules = {
+    const struct access_rules rules = {
         .deny = {.n = 1, .list = &loopback}, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
     struct server *server = opened();
     struct sockaddr_in addr;

@@ -14,7 +14,7 @@
 
 static struct cidr loopback = {.family = AF_INET, .bytes = {127}, .bits = 8};
 static struct cidr documentation = {.family = AF_INET, .bytes = {192, 0, 2}, .bits = 24};
-static const struct admission_rules anybody;
+static const struct access_rules anybody;
 
 static struct session_params behind_proxy(int mode)
 {
@@ -173,7 +173,7 @@ static void the_session_ends_a_header_too(void **state)
     assert_ends(&client, END_SESSION_TIMEOUT, 0, "the PROXY header was not there in time");
 }
 
-static void assert_kept_out(void **state, const struct admission_rules *rules, const char *error)
+static void assert_kept_out(void **state, const struct access_rules *rules, const char *error)
 {
     struct session_params params = behind_proxy(PROXY_OPTIONAL);
     struct visitor client;
@@ -191,17 +191,17 @@ static void assert_kept_out(void **state, const struct admission_rules *rules, c
 
 static void the_lists_hold_for_who_is_named(void **state)
 {
-    const struct admission_rules deny = {.deny = {1, &documentation}};
-    const struct admission_rules allow = {.allow = {1, &loopback}};
+    const struct access_rules deny = {.deny = {1, &documentation}};
+    const struct access_rules allow = {.allow = {1, &loopback}};
 
-    assert_kept_out(state, &deny, "deny keeps out whom the proxy names");
-    assert_kept_out(state, &allow, "allow keeps out whom the proxy names");
+    assert_kept_out(state, &deny, "deny refuses the client that the proxy names");
+    assert_kept_out(state, &allow, "allow refuses the client that the proxy names");
 }
 
 /* Whoever is named by nobody has passed them at the door. */
 static void the_lists_are_not_asked_twice(void **state)
 {
-    const struct admission_rules deny = {.deny = {1, &loopback}};
+    const struct access_rules deny = {.deny = {1, &loopback}};
     struct session_params params = behind_proxy(PROXY_OPTIONAL);
     struct visitor client;
 

@@ -37,12 +37,12 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_true(listener->idle_timeout_usec == 300 * USEC_PER_SEC);
     assert_true(listener->session_timeout_usec == 0);
     assert_true(listener->max_bytes == 0);
-    assert_int_equal(listener->admission.allow.n, 0);
-    assert_int_equal(listener->admission.deny.n, 0);
-    assert_int_equal(listener->admission.max_clients_per_source, 64);
-    assert_int_equal(listener->admission.source_prefix_v4, 32);
-    assert_int_equal(listener->admission.source_prefix_v6, 64);
-    assert_int_equal(listener->admission.rate_per_source, 0);
+    assert_int_equal(listener->access.allow.n, 0);
+    assert_int_equal(listener->access.deny.n, 0);
+    assert_int_equal(listener->access.max_clients_per_source, 64);
+    assert_int_equal(listener->access.source_prefix_v4, 32);
+    assert_int_equal(listener->access.source_prefix_v6, 64);
+    assert_int_equal(listener->access.rate_per_source, 0);
     assert_false(listener->tls_enabled);
     assert_null(listener->tls.certificate);
     assert_null(listener->tls.key);
@@ -234,9 +234,9 @@ static void lists_are_arrays_lists_or_one_text(void **state)
              "deny = ( \"10.0.0.0\" \"/8\", # a comment, \"and a text\"\n \"2001:db8::/32\" );\n"
              "listeners = ( { name = \"a\"; port = 1; }, { name = \"b\"; port = 2; allow = []; },\n"
              "    { name = \"c\"; port = 3; allow = \"192.0.2.1\"; deny = (); } );");
-    const struct admission_rules *a = &settings->listeners[0].admission;
-    const struct admission_rules *b = &settings->listeners[1].admission;
-    const struct admission_rules *c = &settings->listeners[2].admission;
+    const struct access_rules *a = &settings->listeners[0].access;
+    const struct access_rules *b = &settings->listeners[1].access;
+    const struct access_rules *c = &settings->listeners[2].access;
 
     (void)state;
     assert_networks(&a->allow, "127.0.0.0/8 ::1/128");
@@ -259,9 +259,9 @@ static void overrides_may_be_lists(void **state)
                                           overrides);
 
     (void)state;
-    assert_networks(&settings->listeners[0].admission.allow, "192.0.2.0/24 2001:db8::/32");
-    assert_networks(&settings->listeners[0].admission.deny, "");
-    assert_networks(&settings->listeners[1].admission.allow, "198.51.100.0/24");
+    assert_networks(&settings->listeners[0].access.allow, "192.0.2.0/24 2001:db8::/32");
+    assert_networks(&settings->listeners[0].access.deny, "");
+    assert_networks(&settings->listeners[1].access.allow, "198.51.100.0/24");
     settings_free(settings);
 }
 
