@@ -3,6 +3,7 @@
 
 #include "base/deadline.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "child/report.h"
 #include "tls/signer.h"
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #define CANNOT_LOG_KEYS "cannot write to %s: %s"
-#define WHERE_LIMIT 4200
 #define LOOK_USEC (86400 * USEC_PER_SEC)
 #define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
 
@@ -30,7 +30,7 @@ struct relay {
 static void relay_fault(void *arg, const struct fault *fault)
 {
     const struct relay *relay = arg;
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     settings_where(relay->settings, relay->listener, fault->setting, where, sizeof(where));
     fault_at(relay->to, where, fault->setting, "%s", fault->text);

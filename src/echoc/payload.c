@@ -1,18 +1,11 @@
 /* payload.c - messages that can be told apart. */
 #include "echoc/payload.h"
 
+#include "base/splitmix.h"
+
 #include <string.h>
 
-/* splitmix64: every output is another one for every input. */
-static uint64_t mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-/* So is this, in half the time, which is much of the load's; the key is mixed already. */
+/* As splitmix64(), in half the time, which is much of the load's; the key is mixed already. */
 static uint64_t spread(uint64_t x)
 {
     x *= UINT64_C(0x9e3779b97f4a7c15);
@@ -58,7 +51,7 @@ size_t payload_length(const struct payload *payload)
 
 void payload_fill(const struct payload *payload, uint64_t index, unsigned char *message)
 {
-    uint64_t key = mix(payload->seed ^ mix(index));
+    uint64_t key = splitmix64(payload->seed ^ splitmix64(index));
     size_t size = payload->size;
     const char *marker = payload->frame->marker;
 

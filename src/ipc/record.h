@@ -4,6 +4,7 @@
 #ifndef ECHOD_IPC_RECORD_H
 #define ECHOD_IPC_RECORD_H
 
+#include "base/limits.h"
 #include "net/access.h"
 #include "net/outcome.h"
 
@@ -33,8 +34,6 @@ struct record {
     int rule;           /* enum access_rule: the list that refuses that client, with END_REFUSED */
     char error[160];    /* the reason in words, or what else is worth knowing; may be empty */
 };
-
-#define LISTENER_NAME_MAX 64
 
 /* What is known of the client without asking its process. */
 struct client {

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #define WORD_BITS 64
-#define FREE_SIZE (SCOREBOARD_SLOTS * sizeof(unsigned))
+_Static_assert(CLIENTS_MAX % WORD_BITS == 0, "each slot has a bit of a whole word");
+
+#define FREE_SIZE (CLIENTS_MAX * sizeof(unsigned))
 
 /*
  * The parent's own books: the last released slot is the next taken, so that few stay touched. Each
@@ -30,7 +32,7 @@ struct scoreboard {
 
 static size_t posted_size(void)
 {
-    return SCOREBOARD_SLOTS / WORD_BITS * sizeof(uint64_t);
+    return CLIENTS_MAX / WORD_BITS * sizeof(uint64_t);
 }
 
 /* Map some of the records where that of `place` belongs. Returns 0, or -1 with errno. */
@@ -60,7 +62,7 @@ static int open_records(struct scoreboard *scoreboard)
 
     if (scoreboard->fd < 0)
         return -1;
-    records = mmap(NULL, SCOREBOARD_SLOTS * scoreboard->stride, PROT_NONE,
+    records = mmap(NULL, CLIENTS_MAX * scoreboard->stride, PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (records == MAP_FAILED)
         return -1;
@@ -94,7 +96,7 @@ void scoreboard_close(struct scoreboard *scoreboard)
         return;
     mapping_free((void *)scoreboard->posted, posted_size());
     mapping_free(scoreboard->free, FREE_SIZE);
-    mapping_free(scoreboard->records, SCOREBOARD_SLOTS * scoreboard->stride);
+    mapping_free(scoreboard->records, CLIENTS_MAX * scoreboard->stride);
     if (scoreboard->fd >= 0)
         close(scoreboard->fd);
     free(scoreboard);
@@ -112,7 +114,7 @@ unsigned scoreboard_take(struct scoreboard *scoreboard)
     if (scoreboard->n_free > 0)
         slot = scoreboard->free[--scoreboard->n_free];
     else if (scoreboard->high < scoreboard->room ||
-             (scoreboard->room < SCOREBOARD_SLOTS && grow(scoreboard) == 0))
+             (scoreboard->room < CLIENTS_MAX && grow(scoreboard) == 0))
         slot = scoreboard->high++;
     else
         return SCOREBOARD_NONE;
@@ -142,8 +144,7 @@ int scoreboard_hide(const struct scoreboard *scoreboard)
     if (mmap(scoreboard->records, scoreboard->stride, PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
         return -1;
-    return munmap(scoreboard->records + scoreboard->stride,
-                  (SCOREBOARD_SLOTS - 1) * scoreboard->stride);
+    return munmap(scoreboard->records + scoreboard->stride, (CLIENTS_MAX - 1) * scoreboard->stride);
 }
 
 struct record *scoreboard_show(const struct scoreboard *scoreboard, unsigned slot)

@@ -15,10 +15,9 @@
 
 #include <stdbool.h>
 
-/* Slots of every scoreboard: the limit of the setting max_clients. Untouched ones cost no memory.
+/* A scoreboard has CLIENTS_MAX slots, of which untouched ones cost no memory; this is none of them.
  */
-#define SCOREBOARD_SLOTS 65536
-#define SCOREBOARD_NONE SCOREBOARD_SLOTS
+#define SCOREBOARD_NONE CLIENTS_MAX
 
 struct scoreboard;
 

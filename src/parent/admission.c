@@ -3,6 +3,7 @@
 
 #include "base/deadline.h"
 #include "base/mapping.h"
+#include "base/splitmix.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,16 +13,15 @@
  * Twice as many as clients, so that in a full book there is always one without clients to make
  * room, and not one that was there a moment ago. Untouched ones cost no memory.
  */
-#define SOURCES (2 * ADMISSION_CLIENTS)
-#define NAMES 4096 /* of listeners, of all generations of settings */
-#define NONE 0     /* the source that stands for no source */
+#define SOURCES (2 * CLIENTS_MAX)
+#define NONE 0 /* the source that stands for no source */
 
 #define QUIET_USEC (10 * USEC_PER_SEC)
 #define NSEC_PER_USEC 1000
 #define NSEC_PER_SEC 1000000000
 
 /* Of one source and one rule. */
-struct throttle {
+struct refusals {
     uint64_t quiet_until_usec; /* no report before then */
     unsigned held;             /* refusals since the last report */
     struct sockaddr_in6 peer;  /* the latest; room for IPv4 as well */
@@ -42,11 +42,11 @@ struct source {
     struct cidr network;
     int listener;
     unsigned clients;
-    unsigned held;         /* of all throttles */
+    unsigned held;         /* of all rules */
     uint64_t arrival_nsec; /* rate: when the next client is due */
     unsigned next;         /* of the same hash, or free */
     struct link links[LISTS];
-    struct throttle throttles[ACCESS_RULES]; /* by rule; that of ACCESS_OK is idle */
+    struct refusals refusals[ACCESS_RULES]; /* by rule; that of ACCESS_OK is idle */
 };
 
 struct admission {
@@ -55,8 +55,8 @@ struct admission {
     void *arg;
     unsigned long long refusals;
     int n_names;
-    char names[NAMES][ADMISSION_NAME_MAX]; /* of listeners */
-    unsigned high;                         /* the highest source ever in use */
+    char names[LISTENERS_MAX][LISTENER_NAME_MAX]; /* of listeners */
+    unsigned high;                                /* the highest source ever in use */
     unsigned free;
     unsigned heads[SOURCES]; /* of the chains of sources with the same hash; a power of two */
     struct source sources[SOURCES + 1];
@@ -89,7 +89,7 @@ int admission_listener(struct admission *admission, const char *name)
         i++;
     if (i < admission->n_names)
         return i;
-    if (i == NAMES || strlen(name) >= sizeof(admission->names[i]))
+    if (i == LISTENERS_MAX || strlen(name) >= sizeof(admission->names[i]))
         return -1;
     strcpy(admission->names[i], name);
     return admission->n_names++;
@@ -124,17 +124,17 @@ static void unlink_from(struct admission *admission, unsigned i, enum list list)
 static void report(struct admission *admission, unsigned i, enum access_rule rule)
 {
     struct source *source = &admission->sources[i];
-    struct throttle *throttle = &source->throttles[rule];
-    struct addr peer = {.len = sizeof(peer.in6), .in6 = throttle->peer};
+    struct refusals *held = &source->refusals[rule];
+    struct addr peer = {.len = sizeof(peer.in6), .in6 = held->peer};
     const struct admission_refusal refusal = {.listener = admission->names[source->listener],
                                               .peer = &peer,
                                               .rule = rule,
-                                              .count = throttle->held};
+                                              .count = held->held};
 
     if (peer.sa.sa_family == AF_INET)
         peer.len = sizeof(peer.in);
-    source->held -= throttle->held;
-    throttle->held = 0;
+    source->held -= held->held;
+    held->held = 0;
     if (source->held == 0)
         unlink_from(admission, i, HELD);
     admission->report(admission->arg, &refusal);
@@ -144,11 +144,11 @@ static void report(struct admission *admission, unsigned i, enum access_rule rul
 static void report_due(struct admission *admission, unsigned i, uint64_t now_usec)
 {
     for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++) {
-        struct throttle *throttle = &admission->sources[i].throttles[rule];
+        struct refusals *held = &admission->sources[i].refusals[rule];
 
-        if (throttle->held == 0 || now_usec < throttle->quiet_until_usec)
+        if (held->held == 0 || now_usec < held->quiet_until_usec)
             continue;
-        throttle->quiet_until_usec = now_usec + QUIET_USEC;
+        held->quiet_until_usec = now_usec + QUIET_USEC;
         report(admission, i, rule);
     }
 }
@@ -156,7 +156,7 @@ static void report_due(struct admission *admission, unsigned i, uint64_t now_use
 static void report_all(struct admission *admission, unsigned i)
 {
     for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++)
-        if (admission->sources[i].throttles[rule].held > 0)
+        if (admission->sources[i].refusals[rule].held > 0)
             report(admission, i, rule);
 }
 
@@ -164,7 +164,7 @@ static void refuse(struct admission *admission, unsigned i, enum access_rule rul
                    const struct addr *peer, uint64_t now_usec)
 {
     struct source *source = &admission->sources[i];
-    struct throttle *throttle = &source->throttles[rule];
+    struct refusals *held = &source->refusals[rule];
 
     admission->refusals++;
     if (source->clients == 0) {
@@ -173,31 +173,22 @@ static void refuse(struct admission *admission, unsigned i, enum access_rule rul
     }
     if (source->held++ == 0)
         append(admission, i, HELD);
-    throttle->held++;
-    memcpy(&throttle->peer, &peer->in6, sizeof(throttle->peer));
+    held->held++;
+    memcpy(&held->peer, &peer->in6, sizeof(held->peer));
     report_due(admission, i, now_usec);
 }
 
 /* ---- the table ---- */
 
-/* splitmix64: every bit of the input changes about half of the output's. */
-static uint64_t mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
 static unsigned *chain_of(struct admission *admission, int listener, const struct cidr *network)
 {
-    uint64_t words[CIDR_BYTES / sizeof(uint64_t)], hash = mix(admission->seed);
+    uint64_t words[CIDR_BYTES / sizeof(uint64_t)], hash = splitmix64(admission->seed);
 
     memcpy(words, network->bytes, sizeof(words));
-    hash = mix(hash ^ words[0]);
-    hash = mix(hash ^ words[1]);
-    hash = mix(hash ^ (uint64_t)listener << 16 ^ (uint64_t)network->family << 8 ^
-               (uint64_t)network->bits);
+    hash = splitmix64(hash ^ words[0]);
+    hash = splitmix64(hash ^ words[1]);
+    hash = splitmix64(hash ^ (uint64_t)listener << 16 ^ (uint64_t)network->family << 8 ^
+                      (uint64_t)network->bits);
     return &admission->heads[hash % SOURCES];
 }
 
@@ -317,7 +308,7 @@ void admission_leave(struct admission *admission, unsigned source)
 static bool is_memorable(const struct source *source, uint64_t now_usec)
 {
     for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++)
-        if (source->throttles[rule].quiet_until_usec > now_usec)
+        if (source->refusals[rule].quiet_until_usec > now_usec)
             return true;
     return source->arrival_nsec > now_usec * NSEC_PER_USEC;
 }

@@ -11,15 +11,11 @@
 #define ECHOD_PARENT_ADMISSION_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "net/access.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define ADMISSION_NAME_MAX 64 /* bytes in the name of a listener, with its NUL */
-
-/* Clients that may be inside at a time: as many as the scoreboard has slots for. */
-#define ADMISSION_CLIENTS 65536
 
 /* Refusals of one source by one rule that are reported together. All members are the book's. */
 struct admission_refusal {
@@ -56,7 +52,7 @@ int admission_listener(struct admission *admission, const char *name);
  * Decide about a client from `peer` who is at the door of `listener`, in constant time but for the
  * length of the lists. Returns ACCESS_OK, the client being counted until admission_leave() takes
  * *ret_source back; or the rule that refuses it, which is noted for the reports; *ret_source is
- * untouched then. Must not be called while ADMISSION_CLIENTS clients are inside.
+ * untouched then. Must not be called while CLIENTS_MAX clients are inside.
  */
 enum access_rule admission_enter(struct admission *admission, int listener,
                                  const struct access_rules *rules, const struct addr *peer,

@@ -45,7 +45,7 @@ struct children {
     struct entry *entries; /* one for each slot */
 };
 
-#define ENTRIES_SIZE (SCOREBOARD_SLOTS * sizeof(struct entry))
+#define ENTRIES_SIZE (CLIENTS_MAX * sizeof(struct entry))
 
 int children_open(client_session *session, client_ended *ended, void *ended_arg,
                   struct children **ret_clients, struct err *ret_err)

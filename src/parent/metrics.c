@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTENERS_MAX 4096 /* as admission_listener() has it */
 #define BOUNDS_MAX 13
 
 /* Upper bounds in microseconds, ascending; the last bucket, +Inf, has none. */

@@ -14,7 +14,8 @@
 
 #include <stdio.h>
 
-/* The counts of each listener, by its name, so that they outlive a reload: of 4096 at most. */
+/* The counts of each listener, by its name, so that they outlive a reload: of LISTENERS_MAX at
+ * most. */
 struct metrics;
 
 /* Empty counts; a child finds none in them. Returns 0, or -1 with *ret_err. */

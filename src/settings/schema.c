@@ -1,6 +1,7 @@
 /* schema.c - the tables: one row is one setting. */
 #include "settings/schema.h"
 
+#include "base/limits.h"
 #include "ipc/scoreboard.h"
 #include "sandbox/user.h"
 
@@ -73,19 +74,20 @@ static const struct choice tls_versions[] = {
 
 #define PATH(type, name, field, help_)                                                             \
     {                                                                                              \
-        PLACE(type, name, field), .kind = KIND_PATH, .min = 1, .max = PATH_LIMIT, .help = help_    \
+        PLACE(type, name, field), .kind = KIND_PATH, .min = 1, .max = PATH_LENGTH_MAX,             \
+                                  .help = help_                                                    \
     }
 
 #define GLOBAL(...) ROW(struct settings, __VA_ARGS__)
 #define LISTENER(...) ROW(struct listener_settings, __VA_ARGS__)
 
 #define DAY 86400
-#define PATH_LIMIT 4095
+#define PATH_LENGTH_MAX (PATH_MAX - 1)
 #define LIST_LIMIT 4095
 #define BYTES_LIMIT 9e15 /* still exact in a double */
 
 static const struct setting global_rows[] = {
-    GLOBAL("max_clients", max_clients, "1000", 1, SCOREBOARD_SLOTS,
+    GLOBAL("max_clients", max_clients, "1000", 1, CLIENTS_MAX,
            "Clients at a time, all listeners together; more wait in the backlog."),
     GLOBAL("drain_timeout", drain_timeout_usec, "30", 0, DAY,
            "Seconds that clients get to finish on stop; 0 means as long as they take."),
@@ -94,7 +96,7 @@ static const struct setting global_rows[] = {
     GLOBAL("group", group, NULL, 1, USER_NAME_MAX - 1,
            "The group that goes with user; left out, the user's own."),
     GLOBAL(
-        "metrics_file", metrics_file, NULL, 1, PATH_LIMIT - 4,
+        "metrics_file", metrics_file, NULL, 1, PATH_LENGTH_MAX - 4,
         "File kept up to date with counts of all clients, for node_exporter's textfile collector."),
     CHOICE(struct settings, "log.target", log_target, "auto", log_targets,
            "Where the log goes: auto, journal or stderr; auto is the journal under systemd."),
@@ -162,7 +164,7 @@ static const struct setting listener_rows[] = {
         "Networks whose clients may enter, as [ \"192.0.2.0/24\", \"::1\" ]; empty means all."),
     LISTENER("deny", access.deny, "[]", 0, 0,
              "Networks whose clients may not enter, whatever allow says."),
-    LISTENER("max_clients_per_source", access.max_clients_per_source, "64", 0, SCOREBOARD_SLOTS,
+    LISTENER("max_clients_per_source", access.max_clients_per_source, "64", 0, CLIENTS_MAX,
              "Clients at a time from one source, a network of IP; 0 means no limit."),
     LISTENER("source_prefix_v4", access.source_prefix_v4, "32", 1, 32,
              "Bits of an IPv4 address that make its source; 32 is each address for itself."),

@@ -1,6 +1,7 @@
 /* settings.c - the settings: read, overridden, checked and written back. */
 #include "settings/settings.h"
 
+#include "base/limits.h"
 #include "settings/guard.h"
 #include "settings/override.h"
 #include "settings/source.h"
@@ -24,7 +25,7 @@ struct walk {
 static void report_value(const struct walk *walk, const struct setting *row,
                          const config_setting_t *value, const struct err *err)
 {
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     fault_at(walk->faults, source_place(walk->source, value, where, sizeof(where)), row->name, "%s",
              err->text);
@@ -83,7 +84,7 @@ static void walk_element(const struct walk *walk, const struct table *table,
                          const config_setting_t *group, void *element)
 {
     const struct walk inner = {walk->source, walk->faults, {table, NULL}, {element, NULL}};
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     apply_defaults(walk, table, element);
     if (config_setting_is_group(group)) {
@@ -126,7 +127,7 @@ static bool is_group_name(const struct walk *walk, const char *name)
 
 static void walk_member(const struct walk *walk, config_setting_t *member, const char *name)
 {
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     for (size_t i = 0; i < 2 && walk->tables[i]; i++) {
         const struct setting *row = table_find(walk->tables[i], name);
@@ -177,7 +178,7 @@ static void walk_listeners(struct settings_source *source, struct settings *sett
             const config_setting_t *group = config_setting_get_elem(list, (unsigned)i);
             const struct walk walk = {
                 source, faults, {&listener_table, NULL}, {&settings->listeners[i], NULL}};
-            char where[WHERE_LIMIT];
+            char where[PLACE_MAX];
 
             if (config_setting_is_group(group)) {
                 walk_group(&walk, group, "");
@@ -194,7 +195,7 @@ static size_t count_listeners(const struct settings_source *source, struct fault
 {
     const config_setting_t *list =
         config_setting_get_member(config_root_setting(&source->config), "listeners");
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (!list)
         return 1;
@@ -209,7 +210,7 @@ static size_t count_listeners(const struct settings_source *source, struct fault
 
 static int read_source(struct settings_source *source, const char *path, struct faults *faults)
 {
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (settings_text_read(path, faults, &source->text) < 0)
         return -1;
@@ -225,7 +226,7 @@ static void fill(struct settings *settings, struct faults *faults)
 {
     struct settings_source *source = settings->source;
     struct listener_settings base;
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
     const struct walk walk = {source, faults, {&global_table, &listener_table}, {settings, &base}};
 
     apply_defaults(&walk, &global_table, settings);

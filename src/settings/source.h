@@ -10,9 +10,6 @@
 
 #include <libconfig.h>
 
-/* Room for the place of a setting, "FILE:LINE". */
-#define WHERE_LIMIT 4200
-
 /* The texts of the settings point into it, and it knows the line of each setting. */
 struct settings_source {
     struct settings_text text;

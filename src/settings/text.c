@@ -1,6 +1,7 @@
 /* text.c - the text of a configuration, as libconfig is to parse it. */
 #include "settings/text.h"
 
+#include "base/limits.h"
 #include "settings/scan.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 
 #define DEPTH_MAX 10 /* of files that include files, as libconfig has it */
-#define PATH_LIMIT 4096
 
 struct text_line {
     const char *file;
@@ -113,9 +113,9 @@ static void included_path(const char *including, const char *include, size_t n, 
 
     begin++;
     if (begin[0] == '/' || !slash)
-        snprintf(path, PATH_LIMIT, "%.*s", length, begin);
+        snprintf(path, PATH_MAX, "%.*s", length, begin);
     else
-        snprintf(path, PATH_LIMIT, "%.*s/%.*s", (int)(slash - including), including, length, begin);
+        snprintf(path, PATH_MAX, "%.*s/%.*s", (int)(slash - including), including, length, begin);
 }
 
 static void put_number(struct builder *builder, long long number, const char *file, unsigned *line)
@@ -157,7 +157,7 @@ static void put_text(struct builder *builder, const char *text, const char *file
         } else if (item == ITEM_TEXT) {
             text = at + put_listed(builder, at, n, file, &line);
         } else if (item == ITEM_INCLUDE) {
-            char path[PATH_LIMIT], where[PATH_LIMIT + 16];
+            char path[PATH_MAX], where[PLACE_MAX];
 
             snprintf(where, sizeof(where), "%s:%u", file, line);
             included_path(file, at, n, path);
@@ -174,7 +174,7 @@ static void check_ends(struct builder *builder, const char *text, const char *pa
 {
     struct err err;
     const char *endless = scan_endless(text, &err);
-    char where[PATH_LIMIT + 16];
+    char where[PLACE_MAX];
     unsigned line = 1;
 
     if (!endless)
@@ -211,7 +211,7 @@ static void check_whole(const struct settings_text *text, struct faults *faults)
     struct err err;
 
     while ((at = scan_fault(&rest, &err))) {
-        char where[PATH_LIMIT + 16];
+        char where[PLACE_MAX];
 
         for (; seen < at; seen++)
             line += *seen == '\n';

@@ -1,6 +1,7 @@
 /* validate.c - contradictions between settings. */
 #include "settings/validate.h"
 
+#include "base/limits.h"
 #include "settings/schema.h"
 #include "settings/source.h"
 
@@ -14,7 +15,7 @@ static bool is_path(const char *host)
 static void check_is_given(const struct settings *settings, size_t i, const char *name,
                            const char *value, struct faults *faults)
 {
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (!value && settings_is_sound(settings, i, name))
         fault_at(faults, settings_where(settings, i, "tls.enabled", where, sizeof(where)), name,
@@ -24,7 +25,7 @@ static void check_is_given(const struct settings *settings, size_t i, const char
 static void check_sni_element(const struct settings *settings, size_t i, size_t element,
                               const char *name, bool given, struct faults *faults)
 {
-    char where[WHERE_LIMIT], full[NAME_LIMIT];
+    char where[PLACE_MAX], full[NAME_LIMIT];
 
     snprintf(full, sizeof(full), "tls.sni.[%zu].%s", element, name);
     if (given || !settings_is_sound(settings, i, full))
@@ -49,7 +50,7 @@ static size_t count_stars(const char *name)
 static void check_sni_names(const struct settings *settings, size_t i, size_t element,
                             const struct strings *names, struct faults *faults)
 {
-    char where[WHERE_LIMIT], full[NAME_LIMIT];
+    char where[PLACE_MAX], full[NAME_LIMIT];
 
     snprintf(full, sizeof(full), "tls.sni.[%zu].names", element);
     for (size_t k = 0; k < names->n; k++)
@@ -62,7 +63,7 @@ static void check_sni_names(const struct settings *settings, size_t i, size_t el
 static void check_client_names(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct strings *names = &settings->listeners[i].tls.client_names;
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     for (size_t k = 0; k < names->n; k++)
         if (count_stars(names->list[k]) > 1)
@@ -89,7 +90,7 @@ static void check_sni(const struct settings *settings, size_t i, struct faults *
 static void check_is_used(const struct settings *settings, size_t i, const char *name, bool given,
                           struct faults *faults)
 {
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (given && !settings_is_given(settings, i, "tls.verify_client"))
         fault_at(faults, settings_where(settings, i, name, where, sizeof(where)), name,
@@ -101,7 +102,7 @@ static void check_client_certificates(const struct settings *settings, size_t i,
 {
     const struct listener_settings *listener = &settings->listeners[i];
     const struct tls_params *tls = &listener->tls;
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (listener->tls_enabled && tls->verify_client != TLS_VERIFY_NONE && !tls->client_ca &&
         settings_is_sound(settings, i, "tls.client_ca"))
@@ -117,7 +118,7 @@ static void check_tls(const struct settings *settings, size_t i, struct faults *
 {
     const struct listener_settings *listener = &settings->listeners[i];
     const struct tls_params *tls = &listener->tls;
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (listener->tls_enabled) {
         check_is_given(settings, i, "tls.certificate", tls->certificate, faults);
@@ -136,7 +137,7 @@ static void check_tls(const struct settings *settings, size_t i, struct faults *
 static void check_proxy(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct listener_settings *listener = &settings->listeners[i];
-    char where[WHERE_LIMIT];
+    char where[PLACE_MAX];
 
     if (listener->proxy.mode != PROXY_OFF && listener->proxy.trusted.n == 0 &&
         !is_path(listener->listen.host) && settings_is_sound(settings, i, "proxy_trusted"))
@@ -164,7 +165,7 @@ static bool same_socket(const struct settings *settings, size_t i, size_t j)
 
 static void check_against_others(const struct settings *settings, size_t i, struct faults *faults)
 {
-    char where[WHERE_LIMIT], other[WHERE_LIMIT];
+    char where[PLACE_MAX], other[PLACE_MAX];
 
     for (size_t j = 0; j < i; j++) {
         if (same_name(settings, i, j))

@@ -88,10 +88,10 @@ static void write_in_child(struct scoreboard *scoreboard, unsigned own, unsigned
 
 static void child_has_its_own_record_only(void **state)
 {
-    static const unsigned slots[] = {0, 1, 2, SCOREBOARD_SLOTS - 1};
+    static const unsigned slots[] = {0, 1, 2, CLIENTS_MAX - 1};
     struct scoreboard *scoreboard = *state;
 
-    take_many(scoreboard, SCOREBOARD_SLOTS);
+    take_many(scoreboard, CLIENTS_MAX);
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++) {
             if (i == j)
@@ -134,9 +134,9 @@ static void full_scoreboard_has_no_slot(void **state)
 {
     struct scoreboard *scoreboard = *state;
 
-    take_many(scoreboard, SCOREBOARD_SLOTS);
+    take_many(scoreboard, CLIENTS_MAX);
     assert_int_equal(scoreboard_take(scoreboard), SCOREBOARD_NONE);
-    assert_int_equal(scoreboard_high(scoreboard), SCOREBOARD_SLOTS);
+    assert_int_equal(scoreboard_high(scoreboard), CLIENTS_MAX);
     scoreboard_release(scoreboard, 77);
     assert_int_equal(scoreboard_take(scoreboard), 77);
     assert_int_equal(scoreboard_take(scoreboard), SCOREBOARD_NONE);
@@ -147,12 +147,12 @@ static void last_slot_is_as_good_as_any(void **state)
 {
     struct scoreboard *scoreboard = *state;
 
-    take_many(scoreboard, SCOREBOARD_SLOTS);
-    post_in_child(scoreboard, SCOREBOARD_SLOTS - 1);
-    assert_int_equal(scoreboard_next_posted(scoreboard, 0), SCOREBOARD_SLOTS - 1);
-    assert_int_equal(scoreboard_next_posted(scoreboard, SCOREBOARD_SLOTS), SCOREBOARD_NONE);
-    assert_int_equal(scoreboard_record(scoreboard, SCOREBOARD_SLOTS - 1)->bytes_in,
-                     SCOREBOARD_SLOTS);
+    take_many(scoreboard, CLIENTS_MAX);
+    post_in_child(scoreboard, CLIENTS_MAX - 1);
+    assert_int_equal(scoreboard_next_posted(scoreboard, 0), CLIENTS_MAX - 1);
+    assert_int_equal(scoreboard_next_posted(scoreboard, CLIENTS_MAX), SCOREBOARD_NONE);
+    assert_int_equal(scoreboard_record(scoreboard, CLIENTS_MAX - 1)->bytes_in,
+                     CLIENTS_MAX);
 }
 
 static void empty_scoreboard_has_no_post(void **state)
@@ -232,7 +232,7 @@ static void post_above_the_high_mark_is_not_seen(void **state)
 
     take_many(scoreboard, 3);
     post_in_child(scoreboard, 3);
-    post_in_child(scoreboard, SCOREBOARD_SLOTS - 1);
+    post_in_child(scoreboard, CLIENTS_MAX - 1);
     assert_int_equal(scoreboard_next_posted(scoreboard, 0), SCOREBOARD_NONE);
     post_in_child(scoreboard, 2);
     assert_int_equal(scoreboard_next_posted(scoreboard, 0), 2);

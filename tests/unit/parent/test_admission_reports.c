@@ -169,11 +169,11 @@ static void sources_with_clients_are_never_forgotten(void **state)
 {
     struct cidr all[] = {network("128.0.0.0/1")};
     struct access_rules rules = denying(all);
-    static unsigned sources[ADMISSION_CLIENTS];
+    static unsigned sources[CLIENTS_MAX];
 
     (void)state;
     rules.max_clients_per_source = 1;
-    for (uint32_t i = 0; i < ADMISSION_CLIENTS; i++) {
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct addr peer = v4(i);
 
         sources[i] = enter(&rules, &peer);
@@ -181,14 +181,14 @@ static void sources_with_clients_are_never_forgotten(void **state)
     refuse_sources(&rules, UINT32_C(0x80000000), SOURCES);
     now += 3600 * USEC_PER_SEC;
     admission_sweep(admission, now);
-    for (uint32_t i = 0; i < ADMISSION_CLIENTS; i++) {
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct addr peer = v4(i);
 
         assert_int_equal(try_enter(&rules, &peer), ACCESS_SOURCE);
         admission_leave(admission, sources[i]);
     }
     assert_nothing_is_lost();
-    for (uint32_t i = 0; i < ADMISSION_CLIENTS; i++) {
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct addr peer = v4(i);
 
         assert_int_equal(try_enter(&rules, &peer), ACCESS_OK);

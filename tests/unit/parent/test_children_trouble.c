@@ -28,7 +28,7 @@ static void *find_posts(void)
 
     while (fgets(line, sizeof(line), maps))
         if (sscanf(line, "%lx-%lx %7s", &start, &end, flags) == 3 && flags[3] == 's' &&
-            end - start == SCOREBOARD_SLOTS / 8)
+            end - start == CLIENTS_MAX / 8)
             return (void *)start;
     _exit(9);
 }
@@ -42,7 +42,7 @@ static void hostile_session(const struct client *client, int fd, const void *arg
     await_eof(fd);
     (void)client;
     if (*slot == 2)
-        memset(find_posts(), 0xff, SCOREBOARD_SLOTS / 8);
+        memset(find_posts(), 0xff, CLIENTS_MAX / 8);
     record->end = END_CLOSED;
     record->bytes_in = *slot + 100;
 }
