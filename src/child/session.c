@@ -126,12 +126,13 @@ static enum end begin_tls(struct session *session, deadline_t deadline)
 static enum end begin(struct session *session)
 {
     const struct session_params *params = session->params;
-    deadline_t deadline = sooner(params->handshake_usec, session->deadline);
-    deadline_t silence =
-        params->handshake_usec ? deadline : sooner(params->idle_usec, session->deadline);
+    deadline_t deadline = sooner(params->limits.handshake_usec, session->deadline);
+    deadline_t silence = params->limits.handshake_usec
+                             ? deadline
+                             : sooner(params->limits.idle_usec, session->deadline);
     enum end end = begin_preface(session, silence);
 
-    if (end == END_HANDSHAKE_TIMEOUT && !params->handshake_usec)
+    if (end == END_HANDSHAKE_TIMEOUT && !params->limits.handshake_usec)
         end = END_IDLE;
     if (end == END_CLOSED && params->tls)
         end = begin_tls(session, deadline);
@@ -145,7 +146,7 @@ static enum end begin(struct session *session)
 static enum end send_all(struct session *session, const char *data, size_t length)
 {
     struct stream *stream = &session->stream;
-    deadline_t deadline = sooner(session->params->idle_usec, session->deadline);
+    deadline_t deadline = sooner(session->params->limits.idle_usec, session->deadline);
     size_t sent = 0, n;
 
     while (sent < length) {
@@ -185,13 +186,13 @@ static enum end send_report(struct session *session)
 static enum end converse(struct session *session)
 {
     const struct session_params *params = session->params;
-    const struct echo_limits limits = {.idle_usec = params->idle_usec,
+    const struct echo_limits limits = {.idle_usec = params->limits.idle_usec,
                                        .deadline = session->deadline,
-                                       .max_bytes = params->max_bytes,
+                                       .max_bytes = (uint64_t)params->limits.max_bytes,
                                        .frame = params->frame};
     enum end end = begin(session);
 
-    if (end == END_CLOSED && params->report)
+    if (end == END_CLOSED && params->limits.report)
         end = send_report(session);
     return end == END_CLOSED ? echo_run(&session->stream, &limits, session->record) : end;
 }
@@ -201,7 +202,7 @@ static enum end converse(struct session *session)
 /* How long a peer that is slow to read may take with what is left for it. */
 static uint64_t patience(const struct session_params *params, deadline_t session)
 {
-    uint64_t usec = params->idle_usec ? params->idle_usec : CLOSE_LINGER_USEC;
+    uint64_t usec = params->limits.idle_usec ? params->limits.idle_usec : CLOSE_LINGER_USEC;
     uint64_t left = deadline_left_usec(session);
 
     return left < usec ? left : usec;
@@ -258,7 +259,7 @@ void session_run(int fd, const struct addr *peer, const struct session_params *p
     session.params = params;
     session.peer = peer;
     session.record = record;
-    session.deadline = deadline_in(params->session_usec);
+    session.deadline = deadline_in(params->limits.session_usec);
     stream_open(stream, fd);
     end = converse(&session);
     end_stream(stream, end, patience(params, session.deadline), record);
@@ -302,10 +303,10 @@ void session_serve(const struct client *client, int fd, const void *arg, struct 
     int signer = -1, keylog;
 
     if (client->hurried)
-        params.handshake_usec = hurried(params.handshake_usec);
+        params.limits.handshake_usec = hurried(params.limits.handshake_usec);
     fd = keep(&kept, fd);
     if (params.signer)
-        signer = keep(&kept, signer_connect(params.signer, params.handshake_usec));
+        signer = keep(&kept, signer_connect(params.signer, params.limits.handshake_usec));
     keylog = keep(&kept, params.keylog > 0 ? params.keylog : -1);
     if (sandbox_enter(SANDBOX_CLIENT, kept.fds, (size_t)kept.n) < 0) {
         snprintf(record->error, sizeof(record->error), "cannot sandbox its process: %s",

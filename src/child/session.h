@@ -5,6 +5,7 @@
 #define ECHOD_CHILD_SESSION_H
 
 #include "ipc/record.h"
+#include "net/access.h"
 #include "parent/children.h"
 #include "proto/frame.h"
 #include "proto/proxy_reader.h"
@@ -12,11 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct access_rules;
 struct signer;
 struct tls_server;
 
-/* What one listener asks of its clients. Times in microseconds, 0 = no limit. */
+/* What one listener asks of its clients. */
 struct session_params {
     const char *name;            /* of the listener; borrowed */
     struct tls_server *tls;      /* NULL for plaintext; borrowed */
@@ -24,11 +24,7 @@ struct session_params {
     int keylog;                  /* descriptor for tls_server_log_keys(); 0 = none; borrowed */
     struct proxy_params preface;
     const struct access_rules *rules; /* for whom a proxy names; borrowed; NULL with PROXY_OFF */
-    bool report; /* what the server sees of the client goes ahead of the echo */
-    uint64_t handshake_usec;
-    uint64_t idle_usec;
-    uint64_t session_usec;
-    uint64_t max_bytes;
+    struct session_limits limits;
     struct frame_params frame;
 };
 

@@ -155,7 +155,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
     struct faults placed = {.report = relay_fault, .arg = &relay};
 
     service->listen[i] = settings->listen;
-    service->listen[i].user_timeout_usec = settings->idle_timeout_usec;
+    service->listen[i].user_timeout_usec = settings->limits.idle_usec;
     service->rules[i] = settings->access;
     if (settings->proxy.mode != PROXY_OFF)
         service->rules[i].proxies = settings->proxy.trusted;
@@ -164,11 +164,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         .signer = has_tls(settings) && settings->tls.key_isolation ? service->signer : NULL,
         .preface = settings->proxy,
         .rules = &service->rules[i],
-        .report = settings->report,
-        .handshake_usec = settings->handshake_timeout_usec,
-        .idle_usec = settings->idle_timeout_usec,
-        .session_usec = settings->session_timeout_usec,
-        .max_bytes = (uint64_t)settings->max_bytes,
+        .limits = settings->limits,
         .frame = settings->frame,
     };
     if (has_tls(settings))

@@ -30,7 +30,7 @@ static void unmap_unused_libs(const struct service *service)
 
     for (size_t i = 0; i < service->settings->n_listeners; i++) {
         tls = tls || service->sessions[i].tls;
-        report = report || service->sessions[i].report;
+        report = report || service->sessions[i].limits.report;
     }
     if (tls)
         wanted[n++] = "libssl.so";

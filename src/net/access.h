@@ -1,12 +1,15 @@
 /*
- * access.h - the rules of a listener about its clients: lists of networks, and limits for each
- * source. Pure.
+ * access.h - the rules of a listener about its clients: lists of networks, limits for each source,
+ * and limits of each session. Pure.
  */
 #ifndef ECHOD_NET_ACCESS_H
 #define ECHOD_NET_ACCESS_H
 
 #include "net/addr.h"
 #include "net/cidr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* What holds for one listener. Limits of 0 are none. The lists are borrowed. */
 struct access_rules {
@@ -16,6 +19,15 @@ struct access_rules {
     int source_prefix_v6; /* bits, 1 to 128 */
     int rate_per_source;  /* so many at once, then so many a second; refused ones do not count */
     struct cidrs proxies; /* no limit holds for them, since many clients come through each */
+};
+
+/* What a session may take. Times in microseconds; 0 = no limit. */
+struct session_limits {
+    uint64_t handshake_usec; /* for the PROXY header and the TLS handshake together */
+    uint64_t idle_usec;      /* without a byte in either direction */
+    uint64_t session_usec;
+    int64_t max_bytes; /* taken from the client */
+    bool report;       /* what the server sees of the client goes ahead of the echo */
 };
 
 /* The rule that refuses a client, in the order in which they are asked. */

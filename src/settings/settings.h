@@ -21,11 +21,7 @@
 /* The settings of one listener. Times in microseconds, 0 = never. */
 struct listener_settings {
     struct listen_params listen;
-    uint64_t handshake_timeout_usec;
-    uint64_t idle_timeout_usec;
-    uint64_t session_timeout_usec;
-    int64_t max_bytes;
-    bool report;
+    struct session_limits limits;
     bool health;
     struct frame_params frame;
     struct proxy_params proxy;

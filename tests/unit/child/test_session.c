@@ -185,7 +185,7 @@ static void what_is_no_hello_is_the_wrong_protocol(void **state)
 static void silence_before_the_hello_has_an_end(void **state)
 {
     struct visitor client =
-        begin(state, (struct session_params){.tls = server, .handshake_usec = USEC_PER_SEC});
+        begin(state, (struct session_params){.tls = server, .limits.handshake_usec = USEC_PER_SEC});
 
     get_eof(&client);
     assert_ends(&client, END_HANDSHAKE_TIMEOUT, 0, "");

@@ -26,7 +26,7 @@ static void assert_cut_after(struct visitor *client, uint64_t start, uint64_t us
 static void silence_is_idle(void **state)
 {
     uint64_t start = now_usec();
-    struct visitor client = begin(state, (struct session_params){.idle_usec = 5 * A_MOMENT});
+    struct visitor client = begin(state, (struct session_params){.limits.idle_usec = 5 * A_MOMENT});
 
     put(&client, "hello");
     get(&client, "hello");
@@ -37,7 +37,7 @@ static void silence_is_idle(void **state)
 static void silence_from_the_start_is_idle(void **state)
 {
     uint64_t start = now_usec();
-    struct visitor client = begin(state, (struct session_params){.idle_usec = A_MOMENT});
+    struct visitor client = begin(state, (struct session_params){.limits.idle_usec = A_MOMENT});
 
     assert_cut_after(&client, start, A_MOMENT);
     assert_ends(&client, END_IDLE, 0, "");
@@ -45,7 +45,7 @@ static void silence_from_the_start_is_idle(void **state)
 
 static void silence_is_idle_in_tls(void **state)
 {
-    struct visitor client = begin_tls(state, (struct session_params){.idle_usec = A_MOMENT});
+    struct visitor client = begin_tls(state, (struct session_params){.limits.idle_usec = A_MOMENT});
     struct record record;
 
     get_close_notify(&client); /* nothing is owed, so that is no truncation */
@@ -60,8 +60,8 @@ static void session_has_an_end(void **state)
 {
     const uint64_t usec = 10 * A_MOMENT;
     uint64_t start = now_usec(), n = 0;
-    struct visitor client =
-        begin(state, (struct session_params){.session_usec = usec, .idle_usec = SOON});
+    struct visitor client = begin(
+        state, (struct session_params){.limits.session_usec = usec, .limits.idle_usec = SOON});
     struct record record;
     char byte = 'x';
 
@@ -80,8 +80,9 @@ static void session_has_an_end(void **state)
 static void silent_handshake_has_an_end(void **state)
 {
     uint64_t start = now_usec();
-    struct visitor client = begin(
-        state, (struct session_params){.tls = server, .handshake_usec = A_MOMENT, .idle_usec = 1});
+    struct visitor client =
+        begin(state, (struct session_params){
+                         .tls = server, .limits.handshake_usec = A_MOMENT, .limits.idle_usec = 1});
 
     assert_cut_after(&client, start, A_MOMENT);
     assert_ends(&client, END_HANDSHAKE_TIMEOUT, 0, "");
@@ -93,7 +94,7 @@ static void trickled_handshake_has_an_end(void **state)
     static const char hello[261] = {22, 3, 1, 1, 0, 1, 0, 0, (char)252, 3, 3};
     uint64_t start = now_usec();
     struct visitor client =
-        begin(state, (struct session_params){.tls = server, .handshake_usec = 2 * A_MOMENT});
+        begin(state, (struct session_params){.tls = server, .limits.handshake_usec = 2 * A_MOMENT});
 
     for (size_t i = 0; i < sizeof(hello) - 1; i++) {
         if (send(client.fd, &hello[i], 1, MSG_NOSIGNAL) < 0 ||
@@ -109,8 +110,9 @@ static void session_time_ends_a_handshake_too(void **state)
 {
     uint64_t start = now_usec();
     struct visitor client =
-        begin(state, (struct session_params){
-                         .tls = server, .handshake_usec = 3600 * SOON, .session_usec = A_MOMENT});
+        begin(state, (struct session_params){.tls = server,
+                                             .limits.handshake_usec = 3600 * SOON,
+                                             .limits.session_usec = A_MOMENT});
 
     assert_cut_after(&client, start, A_MOMENT);
     assert_ends(&client, END_SESSION_TIMEOUT, 0, "");
@@ -118,7 +120,7 @@ static void session_time_ends_a_handshake_too(void **state)
 
 static void plain_client_has_no_handshake_time(void **state)
 {
-    struct visitor client = begin(state, (struct session_params){.handshake_usec = 1});
+    struct visitor client = begin(state, (struct session_params){.limits.handshake_usec = 1});
 
     usleep(A_MOMENT);
     put(&client, "hello");
@@ -129,7 +131,7 @@ static void plain_client_has_no_handshake_time(void **state)
 
 static void excess_byte_ends_it(void **state)
 {
-    struct visitor client = begin(state, (struct session_params){.max_bytes = 5});
+    struct visitor client = begin(state, (struct session_params){.limits.max_bytes = 5});
 
     put(&client, "hello world");
     get(&client, "hello");
@@ -140,7 +142,7 @@ static void excess_byte_ends_it(void **state)
 
 static void excess_byte_ends_it_in_tls(void **state)
 {
-    struct visitor client = begin_tls(state, (struct session_params){.max_bytes = 5});
+    struct visitor client = begin_tls(state, (struct session_params){.limits.max_bytes = 5});
 
     put_tls(&client, "hello world");
     get_tls(&client, "hello");
@@ -151,7 +153,7 @@ static void excess_byte_ends_it_in_tls(void **state)
 
 static void last_byte_allowed_is_no_excess(void **state)
 {
-    struct visitor client = begin(state, (struct session_params){.max_bytes = 5});
+    struct visitor client = begin(state, (struct session_params){.limits.max_bytes = 5});
 
     put(&client, "hello");
     get(&client, "hello");
@@ -192,7 +194,8 @@ static size_t records_that_fit(void **state)
 /* Who reads less than the kernel holds is not idle, though nothing moves in our own buffer. */
 static void steady_reader_is_not_idle(void **state)
 {
-    struct visitor client = begin(state, (struct session_params){.idle_usec = 3 * USEC_PER_SEC});
+    struct visitor client =
+        begin(state, (struct session_params){.limits.idle_usec = 3 * USEC_PER_SEC});
     static char bytes[500000];
     size_t got = 0;
 
@@ -213,7 +216,7 @@ static void steady_reader_is_not_idle(void **state)
 static void close_notify_waits_for_a_slow_reader(void **state)
 {
     size_t n_records = records_that_fit(state), received = 0, n;
-    struct visitor client = begin_tls(state, (struct session_params){.idle_usec = SOON});
+    struct visitor client = begin_tls(state, (struct session_params){.limits.idle_usec = SOON});
     char data[sizeof(full_record)];
 
     for (size_t i = 0; i < n_records; i++)
@@ -232,7 +235,8 @@ static void close_notify_waits_for_a_slow_reader(void **state)
 static void trickled_record_is_idle(void **state)
 {
     static const char record[1005] = {23, 3, 3, 3, (char)232};
-    struct visitor client = begin_tls(state, (struct session_params){.idle_usec = 2 * A_MOMENT});
+    struct visitor client =
+        begin_tls(state, (struct session_params){.limits.idle_usec = 2 * A_MOMENT});
     struct pollfd end = {.fd = client.fd, .events = POLLRDHUP};
     size_t sent = 0;
 

@@ -64,7 +64,7 @@ struct target target_of(const struct echo_server *server)
 static _Noreturn void serve(int listener, const struct tls_server *tls)
 {
     const struct session_params params = {
-        .tls = (struct tls_server *)tls, .handshake_usec = SOON, .idle_usec = SOON};
+        .tls = (struct tls_server *)tls, .limits.handshake_usec = SOON, .limits.idle_usec = SOON};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
     for (;;) {

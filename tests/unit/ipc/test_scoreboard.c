@@ -151,8 +151,7 @@ static void last_slot_is_as_good_as_any(void **state)
     post_in_child(scoreboard, CLIENTS_MAX - 1);
     assert_int_equal(scoreboard_next_posted(scoreboard, 0), CLIENTS_MAX - 1);
     assert_int_equal(scoreboard_next_posted(scoreboard, CLIENTS_MAX), SCOREBOARD_NONE);
-    assert_int_equal(scoreboard_record(scoreboard, CLIENTS_MAX - 1)->bytes_in,
-                     CLIENTS_MAX);
+    assert_int_equal(scoreboard_record(scoreboard, CLIENTS_MAX - 1)->bytes_in, CLIENTS_MAX);
 }
 
 static void empty_scoreboard_has_no_post(void **state)

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#define SOURCES (2 * CLIENTS_MAX) /* that the book has room for */
-#define START (1000 * USEC_PER_SEC)     /* of the clock */
+#define SOURCES (2 * CLIENTS_MAX)   /* that the book has room for */
+#define START (1000 * USEC_PER_SEC) /* of the clock */
 
 static const struct access_rules no_limits = {.source_prefix_v4 = 32, .source_prefix_v6 = 64};
 

@@ -129,8 +129,7 @@ static int try_without_processes(struct children *children, int fd)
     become_unprivileged();
     if (setrlimit(RLIMIT_NPROC, &none) < 0)
         return 101;
-    for (int i = 0; i <= CLIENTS_MAX;
-         i++) /* which would use up slots that were not given back */
+    for (int i = 0; i <= CLIENTS_MAX; i++) /* which would use up slots that were not given back */
         if (children_start(children, &client, NULL, fd) != EAGAIN)
             return 1;
     if (children_count(children) != 0 || children_served(children) != 0)

@@ -18,8 +18,9 @@ static const struct access_rules anybody;
 
 static struct session_params behind_proxy(int mode)
 {
-    return (struct session_params){
-        .preface = {mode, {1, &loopback}}, .rules = &anybody, .handshake_usec = USEC_PER_SEC};
+    return (struct session_params){.preface = {mode, {1, &loopback}},
+                                   .rules = &anybody,
+                                   .limits.handshake_usec = USEC_PER_SEC};
 }
 
 static void assert_named(const struct record *record, const char *name)
@@ -137,7 +138,7 @@ static void the_header_takes_of_the_time_for_tls(void **state)
     struct visitor client;
 
     params.tls = server;
-    params.handshake_usec = 3 * USEC_PER_SEC;
+    params.limits.handshake_usec = 3 * USEC_PER_SEC;
     client = begin(state, params);
     usleep(2700 * 1000);
     put(&client, LINE);
@@ -153,8 +154,8 @@ static void silence_without_a_time_is_idle(void **state)
     struct session_params params = behind_proxy(PROXY_REQUIRED);
     struct visitor client;
 
-    params.handshake_usec = 0;
-    params.idle_usec = USEC_PER_SEC / 10;
+    params.limits.handshake_usec = 0;
+    params.limits.idle_usec = USEC_PER_SEC / 10;
     client = begin(state, params);
     get_eof(&client);
     shutdown(client.fd, SHUT_WR);
@@ -166,7 +167,7 @@ static void the_session_ends_a_header_too(void **state)
     struct session_params params = behind_proxy(PROXY_REQUIRED);
     struct visitor client;
 
-    params.session_usec = USEC_PER_SEC / 10;
+    params.limits.session_usec = USEC_PER_SEC / 10;
     client = begin(state, params);
     get_eof(&client);
     shutdown(client.fd, SHUT_WR);

@@ -33,10 +33,10 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_false(listener->health);
     assert_true(listener->listen.nodelay);
     assert_int_equal(listener->listen.keepalive_sec, 0);
-    assert_true(listener->handshake_timeout_usec == 10 * USEC_PER_SEC);
-    assert_true(listener->idle_timeout_usec == 300 * USEC_PER_SEC);
-    assert_true(listener->session_timeout_usec == 0);
-    assert_true(listener->max_bytes == 0);
+    assert_true(listener->limits.handshake_usec == 10 * USEC_PER_SEC);
+    assert_true(listener->limits.idle_usec == 300 * USEC_PER_SEC);
+    assert_true(listener->limits.session_usec == 0);
+    assert_true(listener->limits.max_bytes == 0);
     assert_int_equal(listener->access.allow.n, 0);
     assert_int_equal(listener->access.deny.n, 0);
     assert_int_equal(listener->access.max_clients_per_source, 64);
@@ -95,7 +95,7 @@ static void listeners_begin_as_the_top_level_says(void **state)
     assert_true(b->listen.nodelay);
     assert_false(c->listen.nodelay);
     for (size_t i = 0; i < 3; i++) {
-        assert_true(settings->listeners[i].idle_timeout_usec == 1500000);
+        assert_true(settings->listeners[i].limits.idle_usec == 1500000);
         assert_int_equal(settings->listeners[i].tls.tickets, 3);
         assert_int_equal(settings->listeners[i].tls.max_version, TLS_V1_3);
         assert_string_equal(settings->listeners[i].tls.certificate, "c");
@@ -125,7 +125,7 @@ static uint64_t idle_usec(const char *value)
 
     snprintf(text, sizeof(text), "idle_timeout = %s;", value);
     settings = good(text);
-    usec = settings->listeners[0].idle_timeout_usec;
+    usec = settings->listeners[0].limits.idle_usec;
     settings_free(settings);
     return usec;
 }
@@ -149,7 +149,7 @@ static void seconds_may_have_decimals(void **state)
 static void a_little_is_not_never(void **state)
 {
     struct settings *settings = load("idle_timeout = 0.0000001;");
-    uint64_t usec = settings ? settings->listeners[0].idle_timeout_usec : 0;
+    uint64_t usec = settings ? settings->listeners[0].limits.idle_usec : 0;
     bool refused = !settings;
 
     (void)state;
@@ -165,7 +165,7 @@ static int64_t max_bytes(const char *value)
 
     snprintf(text, sizeof(text), "max_bytes = %s;", value);
     settings = good(text);
-    bytes = settings->listeners[0].max_bytes;
+    bytes = settings->listeners[0].limits.max_bytes;
     settings_free(settings);
     return bytes;
 }
@@ -184,7 +184,7 @@ static void bytes_may_have_64_bits(void **state)
 static void no_number_is_cut(void **state)
 {
     struct settings *settings = load("max_bytes = 5000000000;");
-    int64_t bytes = settings ? settings->listeners[0].max_bytes : 0;
+    int64_t bytes = settings ? settings->listeners[0].limits.max_bytes : 0;
     bool refused = !settings;
 
     (void)state;
@@ -289,9 +289,9 @@ static void overrides_go_before_the_file(void **state)
     assert_string_equal(listener->listen.host, "::1");
     assert_int_equal(settings->log_level, LOG_DEBUG);
     assert_int_equal(listener->tls.tickets, 5);
-    assert_true(listener->max_bytes == 5);
+    assert_true(listener->limits.max_bytes == 5);
     assert_false(listener->listen.reuse);
-    assert_true(listener->idle_timeout_usec == 500000);
+    assert_true(listener->limits.idle_usec == 500000);
     assert_string_equal(listener->tls.certificate, "c");
     assert_string_equal(listener->tls.key, "k");
     settings_free(settings);
