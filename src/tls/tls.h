@@ -39,7 +39,10 @@ struct tls_sni_params {
     const char *ocsp_response;
 };
 
-/* The `tls.*` settings of one listener. Texts are borrowed; NULL means OpenSSL's default. */
+/*
+ * The `tls.*` settings of one listener. Texts are borrowed; NULL means OpenSSL's default. What
+ * decides who is trusted goes into tls_set_session_context() too; test_settings_schema.c asks.
+ */
 struct tls_params {
     const char *certificate;   /* PEM file: the leaf, then its issuers */
     const char *key;           /* PEM file, not encrypted */

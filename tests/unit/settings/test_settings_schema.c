@@ -297,6 +297,60 @@ static void groups_are_known(void **state)
     assert_false(table_has_group(&listener_table, "tls.key"));
 }
 
+/* ---- settings of TLS and the tickets of sessions ---- */
+
+/*
+ * Whether two values of a setting make two contexts, so that a session of one does not resume in
+ * the other (tls_set_session_context()); test_tls_tickets.c tries each that does. A setting that
+ * decides who is trusted, or with which algorithms, must.
+ */
+static const struct {
+    const char *name;
+    bool parts_sessions;
+} tls_settings[] = {
+    {"tls.enabled", false},
+    {"tls.certificate", true},
+    {"tls.key", false},
+    {"tls.ocsp_response", false},
+    {"tls.sni", true},
+    {"tls.strict_sni", true},
+    {"tls.key_isolation", false},
+    {"tls.min_version", false}, /* a ticket names its version */
+    {"tls.max_version", false},
+    {"tls.ciphers", true},
+    {"tls.ciphersuites", true},
+    {"tls.groups", true},
+    {"tls.verify_client", true},
+    {"tls.client_ca", true},
+    {"tls.crl", true},
+    {"tls.verify_depth", true},
+    {"tls.client_names", true},
+    {"tls.alpn", false},
+    {"tls.tickets", false},
+    {"tls.keylog", false},
+    {"tls.ticket_keys", false},
+    {"tls.ticket_lifetime", false},
+};
+
+static void assert_is_sorted(const struct setting *row)
+{
+    size_t n = sizeof(tls_settings) / sizeof(tls_settings[0]), i = 0;
+
+    if (strncmp(row->name, "tls.", 4) != 0)
+        return;
+    while (i < n && strcmp(tls_settings[i].name, row->name) != 0)
+        i++;
+    if (i == n)
+        fail_msg("%s is new: does it part sessions (src/tls/tls_tickets.c)? Then say so here",
+                 row->name);
+}
+
+static void every_setting_of_tls_parts_sessions_or_does_not(void **state)
+{
+    (void)state;
+    for_each_row(assert_is_sorted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +366,7 @@ int main(void)
         cmocka_unit_test(endless_names_have_none),
         cmocka_unit_test(every_name_survives_a_slip),
         cmocka_unit_test(groups_are_known),
+        cmocka_unit_test(every_setting_of_tls_parts_sessions_or_does_not),
     };
 
     return cmocka_run_group_tests_name("settings", tests, make_directory, remove_directory);
