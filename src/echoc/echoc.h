@@ -20,7 +20,6 @@
 
 /* What the command line says. Times in microseconds. */
 struct echoc {
-    const char *command;
     const char *url;
     struct target target;
     struct tls_client_params tls;
@@ -56,8 +55,8 @@ int echoc_info(struct echoc *echoc);
 /* One command and what it takes. */
 struct echoc_command {
     const char *name;
+    unsigned bit; /* that stands for it in the table of options */
     int (*run)(struct echoc *echoc);
-    const char *letters; /* its own options, as getopt(3) has them */
     const char *summary;
     const char *help;
 };

@@ -67,7 +67,6 @@ int main(int argc, char **argv)
         echoc_error(argc > 1 ? "%s: no such command" : "a command is missing", argv[1]);
         return echoc_usage_error("");
     }
-    echoc.command = command->name;
     if (echoc_parse(argc - 1, argv + 1, command, &echoc, &status) < 0) {
         bool unknown = status == ECHOC_ERROR && command->run == echoc_check;
 
