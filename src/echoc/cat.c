@@ -28,21 +28,21 @@ struct cat {
     struct err err;
 };
 
-static bool is_empty(const struct way *way)
+static bool way_is_empty(const struct way *way)
 {
     return way->start == way->end;
 }
 
-static void moved(struct way *way, size_t n)
+static void way_advance(struct way *way, size_t n)
 {
     way->start += n;
     way->total += n;
-    if (is_empty(way))
+    if (way_is_empty(way))
         way->start = way->end = 0;
 }
 
 /* Only after poll(2) said so: standard input may be shared, and must not become non-blocking. */
-static int fill_from_input(struct cat *cat)
+static int cat_read_input(struct cat *cat)
 {
     ssize_t n = read(STDIN_FILENO, cat->up.data, sizeof(cat->up.data));
 
@@ -55,48 +55,48 @@ static int fill_from_input(struct cat *cat)
     return 0;
 }
 
-static int drain_to_output(struct cat *cat)
+static int cat_write_output(struct cat *cat)
 {
     struct way *down = &cat->down;
 
-    while (!is_empty(down)) {
+    while (!way_is_empty(down)) {
         ssize_t n = write(STDOUT_FILENO, down->data + down->start, down->end - down->start);
 
         if (n < 0 && errno != EINTR)
             return err_set(&cat->err, "cannot write standard output: %s", strerror(errno));
         if (n > 0)
-            moved(down, (size_t)n);
+            way_advance(down, (size_t)n);
     }
     return 0;
 }
 
-static int broken(struct cat *cat)
+static int cat_set_broken(struct cat *cat)
 {
     return err_set(&cat->err, "echo: %s after %llu bytes", cat->stream->error,
                    (unsigned long long)cat->down.total);
 }
 
 /* Returns the wait, or -1. */
-static int step_up(struct cat *cat)
+static int cat_step_up(struct cat *cat)
 {
     struct way *up = &cat->up;
     enum stream_status status;
     size_t n;
 
-    while (!is_empty(up)) {
+    while (!way_is_empty(up)) {
         status = stream_write(cat->stream, up->data + up->start, up->end - up->start, &n);
         if (status != STREAM_OK)
-            return status == STREAM_FAILED ? broken(cat) : (int)stream_wants(status);
-        moved(up, n);
+            return status == STREAM_FAILED ? cat_set_broken(cat) : (int)stream_wants(status);
+        way_advance(up, n);
     }
     if (!cat->input_ended || cat->stream->finished)
         return 0;
     status = stream_finish(cat->stream);
-    return status == STREAM_FAILED ? broken(cat) : (int)stream_wants(status);
+    return status == STREAM_FAILED ? cat_set_broken(cat) : (int)stream_wants(status);
 }
 
 /* Returns the wait, or -1. */
-static int step_down(struct cat *cat)
+static int cat_step_down(struct cat *cat)
 {
     while (!cat->output_ended) {
         size_t n;
@@ -104,20 +104,20 @@ static int step_down(struct cat *cat)
             stream_read(cat->stream, cat->down.data, sizeof(cat->down.data), &n);
 
         if (status == STREAM_FAILED)
-            return broken(cat);
+            return cat_set_broken(cat);
         if (status == STREAM_EOF)
             cat->output_ended = true;
         else if (status != STREAM_OK)
             return (int)stream_wants(status);
         else
             cat->down.end = n;
-        if (drain_to_output(cat) < 0)
+        if (cat_write_output(cat) < 0)
             return -1;
     }
     return 0;
 }
 
-static void show_progress(struct cat *cat, bool last)
+static void cat_show_progress(struct cat *cat, bool last)
 {
     double seconds = (double)(now_usec() - cat->begin_usec) / (double)USEC_PER_SEC;
 
@@ -130,57 +130,57 @@ static void show_progress(struct cat *cat, bool last)
 }
 
 /* The server may be silent for as long as it owes us nothing. */
-static bool owes(const struct cat *cat)
+static bool cat_is_owed(const struct cat *cat)
 {
     return cat->stream->finished || cat->up.total > cat->down.total;
 }
 
 /* Wait for whatever can move. Returns 0, or -1. */
-static int wait_for_any(struct cat *cat, unsigned wants, uint64_t timeout_usec)
+static int cat_wait(struct cat *cat, unsigned wants, uint64_t timeout_usec)
 {
-    bool read_input = !cat->input_ended && is_empty(&cat->up);
+    bool read_input = !cat->input_ended && way_is_empty(&cat->up);
     struct pollfd fds[] = {
         {.fd = cat->stream->fd,
          .events = (short)((wants & STREAM_WAIT_READ ? POLLIN : 0) |
                            (wants & STREAM_WAIT_WRITE ? POLLOUT : 0))},
         {.fd = read_input ? STDIN_FILENO : -1, .events = POLLIN},
     };
-    deadline_t wake = owes(cat) ? cat->stalled : DEADLINE_NEVER;
+    deadline_t wake = cat_is_owed(cat) ? cat->stalled : DEADLINE_NEVER;
     int n;
 
     if (cat->show_progress && cat->next_progress < wake)
         wake = cat->next_progress;
     n = poll(fds, 2, deadline_poll_msec(wake));
-    show_progress(cat, false);
-    if (n > 0 || !owes(cat))
+    cat_show_progress(cat, false);
+    if (n > 0 || !cat_is_owed(cat))
         cat->stalled = deadline_in(timeout_usec);
     else if (deadline_passed(cat->stalled))
         return err_set(&cat->err, "echo: timed out after %llu of %llu bytes",
                        (unsigned long long)cat->down.total, (unsigned long long)cat->up.total);
-    return n > 0 && fds[1].revents ? fill_from_input(cat) : 0;
+    return n > 0 && fds[1].revents ? cat_read_input(cat) : 0;
 }
 
 /* Returns 0 when the server has ended its side, or -1. */
-static int run(struct cat *cat, uint64_t timeout_usec)
+static int cat_run(struct cat *cat, uint64_t timeout_usec)
 {
     while (!cat->output_ended) {
-        int up = step_up(cat), down = step_down(cat); /* what came before a break still counts */
+        int up = cat_step_up(cat),
+            down = cat_step_down(cat); /* what came before a break still counts */
 
         if (up < 0 && down >= 0)
-            return broken(cat);
+            return cat_set_broken(cat);
         if (down < 0)
             return -1;
         if (echoc_interrupted)
             return err_set(&cat->err, "interrupted");
-        if (!cat->output_ended &&
-            wait_for_any(cat, (unsigned)up | (unsigned)down, timeout_usec) < 0)
+        if (!cat->output_ended && cat_wait(cat, (unsigned)up | (unsigned)down, timeout_usec) < 0)
             return -1;
     }
     return 0;
 }
 
 /* Returns 0 when all came back in order, or -1. */
-static int judge(struct cat *cat)
+static int cat_judge(struct cat *cat)
 {
     unsigned long long sent = cat->up.total, back = cat->down.total;
 
@@ -193,7 +193,7 @@ static int judge(struct cat *cat)
     return 0;
 }
 
-static json_t *result(const struct cat *cat, const struct dialed *dialed, bool ok)
+static json_t *cat_json(const struct cat *cat, const struct dialed *dialed, bool ok)
 {
     return json_pack(
         "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:s*}", "command", "cat", "ok", ok, "sent_bytes",
@@ -217,12 +217,12 @@ int echoc_cat(struct echoc *echoc)
     cat.stalled = deadline_in(echoc->timeout_usec);
     cat.show_progress = !echoc->json && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     cat.next_progress = deadline_in(PROGRESS_USEC);
-    ok = run(&cat, echoc->timeout_usec) == 0 && judge(&cat) == 0;
-    show_progress(&cat, true);
+    ok = cat_run(&cat, echoc->timeout_usec) == 0 && cat_judge(&cat) == 0;
+    cat_show_progress(&cat, true);
     if (!ok)
         echoc_error("%s", cat.err.text);
     if (echoc->json) { /* standard output is the echo's */
-        json_t *object = result(&cat, &dialed, ok);
+        json_t *object = cat_json(&cat, &dialed, ok);
 
         json_dumpf(object, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
         fputc('\n', stderr);

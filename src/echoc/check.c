@@ -30,7 +30,7 @@ int echoc_unknown(const struct err *err)
 }
 
 /* The chain is valid until its first certificate is not. */
-static void find_expiry(struct check *check)
+static void check_find_expiry(struct check *check)
 {
     struct tls_certificate certificate;
     time_t now = time(NULL);
@@ -44,7 +44,7 @@ static void find_expiry(struct check *check)
     }
 }
 
-static enum verdict talk(struct check *check)
+static enum verdict check_exchange(struct check *check)
 {
     const struct payload payload = {&check->echoc->frame, now_nsec(), (size_t)check->echoc->size};
     size_t n = payload_length(&payload);
@@ -67,7 +67,7 @@ static enum verdict talk(struct check *check)
     return verdict;
 }
 
-static enum verdict judge(struct check *check)
+static enum verdict check_judge(struct check *check)
 {
     const struct echoc *echoc = check->echoc;
 
@@ -88,22 +88,22 @@ static enum verdict judge(struct check *check)
     return OK;
 }
 
-static enum verdict probe(struct check *check)
+static enum verdict check_probe(struct check *check)
 {
     uint64_t begin = now_nsec();
     enum verdict verdict;
 
     if (dial(&check->echoc->target, NULL, &check->dialed, &check->err) < 0)
         return CRITICAL;
-    find_expiry(check);
-    verdict = talk(check);
+    check_find_expiry(check);
+    verdict = check_exchange(check);
     stream_close(&check->dialed.stream, 0, 0);
     check->total_msec = (double)(now_nsec() - begin) / 1e6;
-    return verdict == OK ? judge(check) : verdict;
+    return verdict == OK ? check_judge(check) : verdict;
 }
 
 /* Guidelines, 2.6: 'label'=value[unit];[warn];[crit];[min];[max] */
-static void print_performance(const struct check *check)
+static void check_print_performance(const struct check *check)
 {
     const struct echoc *echoc = check->echoc;
     char warning[32] = "", critical[32] = "";
@@ -122,7 +122,7 @@ static void print_performance(const struct check *check)
         printf(" expiry=%.1f", check->days_left);
 }
 
-static void print_text(const struct check *check, enum verdict verdict)
+static void check_print_text(const struct check *check, enum verdict verdict)
 {
     printf("ECHO %s - %s", words[verdict], check->echoc->url);
     if (verdict == OK)
@@ -130,11 +130,11 @@ static void print_text(const struct check *check, enum verdict verdict)
     else
         printf(": %s", check->err.text);
     if (check->total_msec > 0)
-        print_performance(check);
+        check_print_performance(check);
     putchar('\n');
 }
 
-static void print_json(const struct check *check, enum verdict verdict)
+static void check_print_json(const struct check *check, enum verdict verdict)
 {
     echoc_print_json(
         json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o, s:o, s:s*}", "command", "check", "url",
@@ -152,10 +152,10 @@ int echoc_check(struct echoc *echoc)
     enum verdict verdict;
 
     check.echoc = echoc;
-    verdict = probe(&check);
+    verdict = check_probe(&check);
     if (echoc->json)
-        print_json(&check, verdict);
+        check_print_json(&check, verdict);
     else
-        print_text(&check, verdict);
+        check_print_text(&check, verdict);
     return (int)verdict;
 }

@@ -21,8 +21,8 @@ const char *dial_name(const struct target *target, char *text)
 }
 
 /* "echo.example:7443: TLS: the reason" */
-static int failed(const struct target *target, const char *stage, const char *why,
-                  struct err *ret_err)
+static int dial_set_error(const struct target *target, const char *stage, const char *why,
+                          struct err *ret_err)
 {
     char name[TARGET_TEXT_MAX];
 
@@ -35,11 +35,11 @@ int dial_resolve(struct target *target, struct err *ret_err)
 
     if (resolve_host(target->url.host, target->url.port, &target->addresses, &err) == 0)
         return 0;
-    return failed(target, "resolve", err.text, ret_err);
+    return dial_set_error(target, "resolve", err.text, ret_err);
 }
 
 /* Returns 0 for a connection that is made or on its way, or an errno. */
-static int connect_to(struct dialed *dialed, const struct addr *addr)
+static int dial_connect_to(struct dialed *dialed, const struct addr *addr)
 {
     int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -59,20 +59,20 @@ static int connect_to(struct dialed *dialed, const struct addr *addr)
 }
 
 /* The next address that does not refuse at once. */
-static enum stream_status try_next(struct dialed *dialed, int error, struct err *ret_err)
+static enum stream_status dial_try_next(struct dialed *dialed, int error, struct err *ret_err)
 {
     const struct addresses *addresses = &dialed->target->addresses;
 
     while (dialed->next < addresses->n) {
-        error = connect_to(dialed, &addresses->addr[dialed->next++]);
+        error = dial_connect_to(dialed, &addresses->addr[dialed->next++]);
         if (error == 0)
             return STREAM_WANT_WRITE;
     }
-    failed(dialed->target, "connect", strerror(error), ret_err);
+    dial_set_error(dialed->target, "connect", strerror(error), ret_err);
     return STREAM_FAILED;
 }
 
-static enum stream_status step_connect(struct dialed *dialed, struct err *ret_err)
+static enum stream_status dial_step_connect(struct dialed *dialed, struct err *ret_err)
 {
     struct stream *stream = &dialed->stream;
     socklen_t length = sizeof(int);
@@ -80,13 +80,13 @@ static enum stream_status step_connect(struct dialed *dialed, struct err *ret_er
     int error = 0;
 
     if (dialed->next == 0)
-        return try_next(dialed, EADDRNOTAVAIL, ret_err);
+        return dial_try_next(dialed, EADDRNOTAVAIL, ret_err);
     if (addr_peer(stream->fd, &peer) < 0) { /* not yet, or never: connect(2), EINPROGRESS */
         getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &length);
         if (error == 0)
             return STREAM_WANT_WRITE;
         close(stream->fd);
-        return try_next(dialed, error, ret_err);
+        return dial_try_next(dialed, error, ret_err);
     }
     dialed->connected = true;
     dialed->connect_nsec = now_nsec() - dialed->start_nsec;
@@ -94,23 +94,24 @@ static enum stream_status step_connect(struct dialed *dialed, struct err *ret_er
     return STREAM_OK;
 }
 
-static const char *server_name(const struct target *target)
+static const char *target_server_name(const struct target *target)
 {
     if (target->servername)
         return target->servername;
     return target->url.port == 0 ? "localhost" : target->url.host; /* a path is no name */
 }
 
-static enum stream_status step_handshake(struct dialed *dialed, struct err *ret_err)
+static enum stream_status dial_step_handshake(struct dialed *dialed, struct err *ret_err)
 {
     const struct target *target = dialed->target;
     struct stream *stream = &dialed->stream;
     enum stream_status status = STREAM_FAILED;
 
-    if (stream->tls || tls_connect(stream, target->tls, server_name(target), dialed->resume) == 0)
+    if (stream->tls ||
+        tls_connect(stream, target->tls, target_server_name(target), dialed->resume) == 0)
         status = stream_handshake(stream);
     if (status == STREAM_FAILED) {
-        failed(target, "TLS", stream->error, ret_err);
+        dial_set_error(target, "TLS", stream->error, ret_err);
         stream_close(stream, 0, 0);
     } else if (status == STREAM_OK) {
         dialed->handshake_nsec = now_nsec() - dialed->start_nsec;
@@ -130,16 +131,17 @@ enum stream_status dial_step(struct dialed *dialed, struct err *ret_err)
     enum stream_status status = STREAM_OK;
 
     if (!dialed->connected)
-        status = step_connect(dialed, ret_err);
+        status = dial_step_connect(dialed, ret_err);
     if (status != STREAM_OK || !dialed->target->tls)
         return status;
-    return step_handshake(dialed, ret_err);
+    return dial_step_handshake(dialed, ret_err);
 }
 
 void dial_abandon(struct dialed *dialed, struct err *ret_err)
 {
     dialed->timed_out = true;
-    failed(dialed->target, dialed->connected ? "TLS" : "connect", strerror(ETIMEDOUT), ret_err);
+    dial_set_error(dialed->target, dialed->connected ? "TLS" : "connect", strerror(ETIMEDOUT),
+                   ret_err);
     stream_close(&dialed->stream, 0, 0);
 }
 

@@ -11,7 +11,7 @@ struct trip {
     unsigned wants;
 };
 
-static enum stream_status step_write(struct trip *trip)
+static enum stream_status trip_write(struct trip *trip)
 {
     size_t n;
     enum stream_status status =
@@ -33,7 +33,7 @@ static size_t count_equal(const unsigned char *a, const unsigned char *b, size_t
 }
 
 /* Returns STREAM_OK with *ret_wrong set when a byte is not the one that was sent. */
-static enum stream_status step_read(struct trip *trip, bool *ret_wrong)
+static enum stream_status trip_read(struct trip *trip, bool *ret_wrong)
 {
     unsigned char data[16384];
     size_t left = trip->n - trip->back, n, equal;
@@ -49,7 +49,8 @@ static enum stream_status step_read(struct trip *trip, bool *ret_wrong)
     return STREAM_OK;
 }
 
-static enum exchange broken(const struct trip *trip, enum stream_status status, struct err *ret_err)
+static enum exchange trip_broken(const struct trip *trip, enum stream_status status,
+                                 struct err *ret_err)
 {
     err_set(ret_err, "echo: %s after %zu of %zu bytes",
             status == STREAM_EOF ? "the server ended" : trip->stream->error, trip->back, trip->n);
@@ -65,12 +66,12 @@ enum exchange exchange(struct stream *stream, const unsigned char *message, size
 
     while (trip.back < n) {
         trip.wants = 0;
-        wrote = trip.sent < n ? step_write(&trip) : STREAM_WANT_READ;
+        wrote = trip.sent < n ? trip_write(&trip) : STREAM_WANT_READ;
         if (wrote == STREAM_FAILED)
-            return broken(&trip, wrote, ret_err);
-        read = step_read(&trip, &wrong);
+            return trip_broken(&trip, wrote, ret_err);
+        read = trip_read(&trip, &wrong);
         if (read == STREAM_FAILED || read == STREAM_EOF)
-            return broken(&trip, read, ret_err);
+            return trip_broken(&trip, read, ret_err);
         if (wrong) {
             err_set(ret_err, "echo: byte %zu of %zu is not the one that was sent", trip.back, n);
             return EXCHANGE_WRONG;

@@ -19,7 +19,7 @@ static size_t bucket_of(uint64_t value)
 }
 
 /* The middle of a bucket. */
-static uint64_t value_of(size_t bucket)
+static uint64_t bucket_value(size_t bucket)
 {
     unsigned shift;
 
@@ -57,7 +57,7 @@ void histogram_merge(struct histogram *hist, const struct histogram *from)
         hist->buckets[i] += from->buckets[i];
 }
 
-static uint64_t clamp(const struct histogram *hist, uint64_t value)
+static uint64_t histogram_clamp(const struct histogram *hist, uint64_t value)
 {
     if (value < hist->min)
         return hist->min;
@@ -73,7 +73,7 @@ uint64_t histogram_quantile(const struct histogram *hist, double q)
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += hist->buckets[i];
         if (seen > 0 && seen >= wanted)
-            return clamp(hist, value_of(i));
+            return histogram_clamp(hist, bucket_value(i));
     }
     return hist->max;
 }

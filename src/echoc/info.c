@@ -17,7 +17,7 @@ static void format_date(time_t when, char *text, size_t size)
     strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void print_certificate(const struct tls_certificate *certificate, int i)
+static void info_print_certificate(const struct tls_certificate *certificate, int i)
 {
     char from[32], until[32];
     double days = difftime(certificate->not_after, time(NULL)) / 86400;
@@ -31,7 +31,7 @@ static void print_certificate(const struct tls_certificate *certificate, int i)
     printf("    valid    %s to %s (%.0f days left)\n", from, until, days);
 }
 
-static json_t *certificate_json(const struct tls_certificate *certificate)
+static json_t *info_certificate_json(const struct tls_certificate *certificate)
 {
     char from[32], until[32];
 
@@ -50,7 +50,7 @@ struct info {
 };
 
 /* Bytes of the server, which must not command the terminal. */
-static void print_report(const char *report)
+static void info_print_report(const char *report)
 {
     printf("report       ");
     for (; *report != '\0' && *report != '\n'; report++)
@@ -58,7 +58,7 @@ static void print_report(const char *report)
     putchar('\n');
 }
 
-static void print_text(const struct echoc *echoc, const struct info *info)
+static void info_print_text(const struct echoc *echoc, const struct info *info)
 {
     const struct dialed *dialed = &info->dialed;
     char text[ECHOC_TLS_TEXT_MAX];
@@ -75,13 +75,13 @@ static void print_text(const struct echoc *echoc, const struct info *info)
             printf("signature    %s\n", text);
         printf("resumption   %s\n", info->resumes ? "yes" : "no");
         for (int i = 0; tls_peer_certificate(&dialed->stream, i, &certificate) == 0; i++)
-            print_certificate(&certificate, i);
+            info_print_certificate(&certificate, i);
     }
     if (info->report[0])
-        print_report(info->report);
+        info_print_report(info->report);
 }
 
-static void print_json(const struct echoc *echoc, const struct info *info)
+static void info_print_json(const struct echoc *echoc, const struct info *info)
 {
     const struct dialed *dialed = &info->dialed;
     char text[ADDR_TEXT_MAX], signature[TLS_SIGNATURE_TEXT_MAX];
@@ -89,7 +89,7 @@ static void print_json(const struct echoc *echoc, const struct info *info)
     json_t *chain = json_array(), *report = json_loads(info->report, 0, NULL);
 
     for (int i = 0; tls_peer_certificate(&dialed->stream, i, &certificate) == 0; i++)
-        json_array_append_new(chain, certificate_json(&certificate));
+        json_array_append_new(chain, info_certificate_json(&certificate));
     echoc_print_json(
         json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s*, s:b, s:o, s:o*}", "command", "info", "url",
                   echoc->url, "address", addr_format(&dialed->peer, text), "connect_nsec",
@@ -100,7 +100,7 @@ static void print_json(const struct echoc *echoc, const struct info *info)
 }
 
 /* One message, so that the server has a reason to be talked to; it need not be answered. */
-static void say_something(const struct echoc *echoc, struct info *info)
+static void info_send_message(const struct echoc *echoc, struct info *info)
 {
     const struct payload payload = {&echoc->frame, 0, 6};
     unsigned char message[6 + FRAME_MARKER_MAX];
@@ -112,14 +112,14 @@ static void say_something(const struct echoc *echoc, struct info *info)
 }
 
 /* Tickets of TLS 1.3 come behind the handshake, with the first data at the latest. */
-static bool try_resumption(const struct echoc *echoc, struct info *info)
+static bool info_try_resumption(const struct echoc *echoc, struct info *info)
 {
     static struct dialed second;
     struct tls_session *session;
     struct err err;
     bool resumed = false;
 
-    say_something(echoc, info);
+    info_send_message(echoc, info);
     session = tls_session_get(&info->dialed.stream);
     if (session && dial(&echoc->target, session, &second, &err) == 0) {
         resumed = second.tls.resumed;
@@ -140,11 +140,11 @@ int echoc_info(struct echoc *echoc)
     if (exchange_greeting(&info.dialed.stream, '\n', deadline_in(REPORT_USEC), info.report,
                           sizeof(info.report)) < 0)
         info.report[0] = '\0';
-    info.resumes = try_resumption(echoc, &info);
+    info.resumes = info_try_resumption(echoc, &info);
     if (echoc->json)
-        print_json(echoc, &info);
+        info_print_json(echoc, &info);
     else
-        print_text(echoc, &info);
+        info_print_text(echoc, &info);
     exchange_end(&info.dialed.stream, deadline_in(echoc->timeout_usec), &err);
     stream_close(&info.dialed.stream, 0, 0);
     return ECHOC_OK;

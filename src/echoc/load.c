@@ -20,7 +20,7 @@ struct load {
     struct load_course course;
 };
 
-static uint64_t errors_of(const struct load_figures *figures)
+static uint64_t figures_errors(const struct load_figures *figures)
 {
     uint64_t errors = 0;
 
@@ -36,7 +36,7 @@ static double seconds_of(uint64_t nsec)
 
 /* ---- the report ---- */
 
-static void format_msec(uint64_t nsec, char *text, size_t size)
+static void format_latency(uint64_t nsec, char *text, size_t size)
 {
     double usec = (double)nsec / 1e3;
 
@@ -48,7 +48,7 @@ static void format_msec(uint64_t nsec, char *text, size_t size)
         snprintf(text, size, "%.3f s", usec / 1e6);
 }
 
-static void bar(double share, char *text)
+static void format_bar(double share, char *text)
 {
     int n = (int)(share * BAR_WIDTH + 0.5);
 
@@ -57,7 +57,7 @@ static void bar(double share, char *text)
 }
 
 /* One row for each half of a decade between the fastest and the slowest. */
-static void print_histogram(const struct histogram *hist)
+static void load_print_histogram(const struct histogram *hist)
 {
     static const double steps[] = {1, 2, 5};
     double edge = 1e3, below = 0, most = 0, share[64], edges[64];
@@ -77,13 +77,14 @@ static void print_histogram(const struct histogram *hist)
             n++;
     }
     for (size_t i = 0; i < n; i++) {
-        format_msec((uint64_t)edges[i], text, sizeof(text));
-        bar(share[i] / most, bars);
+        format_latency((uint64_t)edges[i], text, sizeof(text));
+        format_bar(share[i] / most, bars);
         printf("  < %9s %7.3f%% %s\n", text, 100 * share[i] / (double)hist->count, bars);
     }
 }
 
-static void print_text(const struct load *load, const struct load_figures *figures, double seconds)
+static void load_print_text(const struct load *load, const struct load_figures *figures,
+                            double seconds)
 {
     const struct echoc *echoc = load->echoc;
 
@@ -101,15 +102,15 @@ static void print_text(const struct load *load, const struct load_figures *figur
     echoc_print_hist("latency", &figures->latency);
     echoc_print_hist("connect", &figures->connect);
     echoc_print_hist("tls", &figures->handshake);
-    print_histogram(&figures->latency);
-    printf("errors       %" PRIu64 "\n", errors_of(figures));
+    load_print_histogram(&figures->latency);
+    printf("errors       %" PRIu64 "\n", figures_errors(figures));
     for (int i = 0; i < TROUBLE_COUNT; i++)
         if (figures->troubles[i] > 0)
             printf("  %-10s %" PRIu64 ", the first: %s\n", trouble_names[i], figures->troubles[i],
                    figures->first[i].text);
 }
 
-static json_t *troubles_json(const struct load_figures *figures)
+static json_t *figures_troubles_json(const struct load_figures *figures)
 {
     json_t *object = json_object();
 
@@ -121,7 +122,8 @@ static json_t *troubles_json(const struct load_figures *figures)
     return object;
 }
 
-static void print_json(const struct load *load, const struct load_figures *figures, double seconds)
+static void load_print_json(const struct load *load, const struct load_figures *figures,
+                            double seconds)
 {
     const struct echoc *echoc = load->echoc;
 
@@ -133,20 +135,20 @@ static void print_json(const struct load *load, const struct load_figures *figur
         (double)figures->messages / seconds, "bytes", (json_int_t)figures->bytes, "dialed",
         (json_int_t)figures->dialed, "resumed", (json_int_t)figures->resumed, "latency",
         echoc_hist_json(&figures->latency), "connect", echoc_hist_json(&figures->connect),
-        "handshake", echoc_hist_json(&figures->handshake), "errors", (json_int_t)errors_of(figures),
-        "troubles", troubles_json(figures)));
+        "handshake", echoc_hist_json(&figures->handshake), "errors",
+        (json_int_t)figures_errors(figures), "troubles", figures_troubles_json(figures)));
 }
 
 /* ---- the course ---- */
 
-static void look(const struct load *load, struct load_figures *figures)
+static void load_gather(const struct load *load, struct load_figures *figures)
 {
     memset(figures, 0, sizeof(*figures));
     for (int i = 0; i < load->n_workers; i++)
         load_look(load->workers[i], figures);
 }
 
-static bool is_running(const struct load *load)
+static bool load_is_running(const struct load *load)
 {
     for (int i = 0; i < load->n_workers; i++)
         if (load_running(load->workers[i]))
@@ -155,7 +157,7 @@ static bool is_running(const struct load *load)
 }
 
 /* Rates are of the time since the line before; quantiles of all the time. */
-static void show_live(const struct load *load)
+static void load_show_live(const struct load *load)
 {
     static struct load_figures figures;
     static uint64_t messages_before, nsec_before;
@@ -163,24 +165,25 @@ static void show_live(const struct load *load)
     double seconds = seconds_of(now - (nsec_before ? nsec_before : load->course.begin_nsec));
     char p50[32], p99[32];
 
-    look(load, &figures);
-    format_msec(histogram_quantile(&figures.latency, 0.5), p50, sizeof(p50));
-    format_msec(histogram_quantile(&figures.latency, 0.99), p99, sizeof(p99));
+    load_gather(load, &figures);
+    format_latency(histogram_quantile(&figures.latency, 0.5), p50, sizeof(p50));
+    format_latency(histogram_quantile(&figures.latency, 0.99), p99, sizeof(p99));
     fprintf(stderr, "\r%5.1f s %9.0f/s  p50 %s  p99 %s  errors %" PRIu64 "      ",
             seconds_of(now - load->course.begin_nsec),
-            (double)(figures.messages - messages_before) / seconds, p50, p99, errors_of(&figures));
+            (double)(figures.messages - messages_before) / seconds, p50, p99,
+            figures_errors(&figures));
     messages_before = figures.messages;
     nsec_before = now;
 }
 
-static void watch(const struct load *load)
+static void load_watch(const struct load *load)
 {
     bool live = isatty(STDERR_FILENO) && !load->echoc->json;
 
-    while (is_running(load)) {
+    while (load_is_running(load)) {
         poll(NULL, 0, live ? LIVE_MSEC : 20);
         if (live)
-            show_live(load);
+            load_show_live(load);
     }
     if (live)
         fputc('\n', stderr);
@@ -198,7 +201,7 @@ static void raise_descriptor_limit(void)
 }
 
 /* Each worker gets its share of connections and of the rate. */
-static int start(struct load *load, struct err *ret_err)
+static int load_start_workers(struct load *load, struct err *ret_err)
 {
     const struct echoc *echoc = load->echoc;
     int threads = echoc->threads < echoc->connections ? echoc->threads : echoc->connections;
@@ -220,20 +223,20 @@ static int start(struct load *load, struct err *ret_err)
     return 0;
 }
 
-static int report(const struct load *load, double seconds)
+static int load_report(const struct load *load, double seconds)
 {
     static struct load_figures figures;
 
-    look(load, &figures);
+    load_gather(load, &figures);
     if (load->echoc->json)
-        print_json(load, &figures, seconds);
+        load_print_json(load, &figures, seconds);
     else
-        print_text(load, &figures, seconds);
-    return errors_of(&figures) == 0 && figures.messages > 0 ? ECHOC_OK : ECHOC_LOST;
+        load_print_text(load, &figures, seconds);
+    return figures_errors(&figures) == 0 && figures.messages > 0 ? ECHOC_OK : ECHOC_LOST;
 }
 
 /* An interrupt before the count has begun leaves all that there is. */
-static double counted_seconds(const struct load_course *course)
+static double course_counted_seconds(const struct load_course *course)
 {
     uint64_t now = now_nsec();
 
@@ -253,9 +256,9 @@ int echoc_load(struct echoc *echoc)
         return echoc_error("%s", err.text);
     exchange_end(&first.stream, deadline_in(USEC_PER_SEC), &err);
     stream_close(&first.stream, 0, 0);
-    if (start(&load, &err) == 0) {
-        watch(&load);
-        status = report(&load, counted_seconds(&load.course));
+    if (load_start_workers(&load, &err) == 0) {
+        load_watch(&load);
+        status = load_report(&load, course_counted_seconds(&load.course));
     } else {
         echoc_interrupted = 1;
         echoc_error("%s", err.text);

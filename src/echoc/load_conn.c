@@ -5,18 +5,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-static uint64_t depth(const struct conn *conn)
+static uint64_t conn_depth(const struct conn *conn)
 {
     return conn->worker->echoc->anew ? 1 : (uint64_t)conn->worker->echoc->depth;
 }
 
 /* Begun and not whole back; a message is begun before its first byte is written. */
-static uint64_t under_way(const struct conn *conn)
+static uint64_t conn_under_way(const struct conn *conn)
 {
     return conn->begun - conn->first - conn->back;
 }
 
-static void watch(struct conn *conn, unsigned wants)
+static void conn_watch(struct conn *conn, unsigned wants)
 {
     struct epoll_event event = {.data.ptr = conn};
     int fd = conn->dialed.stream.fd, epoll_fd = conn->worker->epoll_fd;
@@ -31,25 +31,25 @@ static void watch(struct conn *conn, unsigned wants)
     conn->events = event.events;
 }
 
-static void rest(struct conn *conn)
+static void conn_rest(struct conn *conn)
 {
     conn->state = RESTING;
     conn->events = 0;
-    conn->owed += under_way(conn) * (conn->worker->rate > 0); /* they are due as before */
+    conn->owed += conn_under_way(conn) * (conn->worker->rate > 0); /* they are due as before */
     conn->begun = conn->first + conn->back;
 }
 
-static void hang_up(struct conn *conn)
+static void conn_hang_up(struct conn *conn)
 {
     if (conn->worker->echoc->resume) {
         tls_session_free(conn->session);
         conn->session = tls_session_get(&conn->dialed.stream);
     }
     stream_close(&conn->dialed.stream, 0, 0);
-    rest(conn);
+    conn_rest(conn);
 }
 
-static void note(struct conn *conn, enum trouble trouble, const struct err *err)
+static void conn_note_trouble(struct conn *conn, enum trouble trouble, const struct err *err)
 {
     struct load_figures *figures = &conn->worker->figures;
 
@@ -58,22 +58,22 @@ static void note(struct conn *conn, enum trouble trouble, const struct err *err)
 }
 
 /* The number of the byte in the stream that came back, from 0. */
-static unsigned long long offset(const struct conn *conn)
+static unsigned long long conn_offset(const struct conn *conn)
 {
     return conn->back * conn->worker->length + conn->in;
 }
 
-static void fail(struct conn *conn, enum trouble trouble, const char *what)
+static void conn_fail(struct conn *conn, enum trouble trouble, const char *what)
 {
     struct err err;
 
-    err_set(&err, "%s at byte %llu of the connection, in message %llu", what, offset(conn),
+    err_set(&err, "%s at byte %llu of the connection, in message %llu", what, conn_offset(conn),
             (unsigned long long)conn->back);
-    note(conn, trouble, &err);
-    hang_up(conn);
+    conn_note_trouble(conn, trouble, &err);
+    conn_hang_up(conn);
 }
 
-static void begin_dial(struct conn *conn)
+static void conn_begin_dial(struct conn *conn)
 {
     conn->first = conn->begun;
     conn->sent = conn->back = 0;
@@ -83,19 +83,19 @@ static void begin_dial(struct conn *conn)
     dial_begin(&conn->dialed, &conn->worker->echoc->target, conn->session);
 }
 
-static void work_dialing(struct conn *conn)
+static void conn_work_dialing(struct conn *conn)
 {
     struct load_figures *figures = &conn->worker->figures;
     struct err err;
     enum stream_status status = dial_step(&conn->dialed, &err);
 
     if (status == STREAM_FAILED) {
-        note(conn, TROUBLE_DIAL, &err);
-        rest(conn);
+        conn_note_trouble(conn, TROUBLE_DIAL, &err);
+        conn_rest(conn);
         return;
     }
     if (status != STREAM_OK) {
-        watch(conn, stream_wants(status));
+        conn_watch(conn, stream_wants(status));
         return;
     }
     figures->dialed++;
@@ -103,7 +103,7 @@ static void work_dialing(struct conn *conn)
     histogram_add(&figures->connect, conn->dialed.connect_nsec);
     if (conn->worker->echoc->target.tls)
         histogram_add(&figures->handshake, conn->dialed.handshake_nsec);
-    watch(conn, STREAM_WAIT_READ);
+    conn_watch(conn, STREAM_WAIT_READ);
     conn->state = READY;
     conn->moved_nsec = now_nsec();
 }
@@ -115,31 +115,31 @@ uint64_t load_due_nsec(const struct load_worker *worker, uint64_t number)
 }
 
 /* The worker's messages go round its connections. */
-static uint64_t number_of(const struct conn *conn, uint64_t i)
+static uint64_t conn_message_number(const struct conn *conn, uint64_t i)
 {
     return i * (uint64_t)conn->worker->n + (uint64_t)(conn - conn->worker->conns);
 }
 
-static bool may_begin(const struct conn *conn)
+static bool conn_may_begin(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
 
-    if (worker->stopping || under_way(conn) >= depth(conn) ||
+    if (worker->stopping || conn_under_way(conn) >= conn_depth(conn) ||
         (worker->echoc->anew && conn->begun > conn->first))
         return false;
     return worker->rate == 0 || conn->owed > 0;
 }
 
 /* With --new the wait for the connection is part of the latency. */
-static void begin_message(struct conn *conn)
+static void conn_begin_message(struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
     uint64_t now = worker->echoc->anew
                        ? now_nsec() - conn->dialed.connect_nsec - conn->dialed.handshake_nsec
                        : now_nsec();
 
-    conn->started[conn->begun % depth(conn)] =
-        worker->rate > 0 ? load_due_nsec(worker, number_of(conn, conn->begun)) : now;
+    conn->started[conn->begun % conn_depth(conn)] =
+        worker->rate > 0 ? load_due_nsec(worker, conn_message_number(conn, conn->begun)) : now;
     if (worker->rate > 0)
         conn->owed--;
     conn->moved_nsec = now_nsec(); /* it may have been idle for long */
@@ -149,16 +149,16 @@ static void begin_message(struct conn *conn)
 }
 
 /* Returns the wait; a broken connection is found by the read that follows. */
-static unsigned send_some(struct conn *conn)
+static unsigned conn_send(struct conn *conn)
 {
     size_t length = conn->worker->length, n;
     enum stream_status status;
 
     for (;;) {
         if (conn->first + conn->sent == conn->begun) {
-            if (!may_begin(conn))
+            if (!conn_may_begin(conn))
                 return 0;
-            begin_message(conn);
+            conn_begin_message(conn);
         }
         status =
             stream_write(&conn->dialed.stream, conn->outgoing + conn->out, length - conn->out, &n);
@@ -171,12 +171,12 @@ static unsigned send_some(struct conn *conn)
     }
 }
 
-static void message_is_back(struct conn *conn)
+static void conn_end_message(struct conn *conn)
 {
     struct load_figures *figures = &conn->worker->figures;
 
     histogram_add(&figures->latency,
-                  now_nsec() - conn->started[(conn->first + conn->back) % depth(conn)]);
+                  now_nsec() - conn->started[(conn->first + conn->back) % conn_depth(conn)]);
     figures->messages++;
     figures->bytes += conn->worker->length;
     conn->back++;
@@ -184,14 +184,14 @@ static void message_is_back(struct conn *conn)
 }
 
 /* Returns false at the first byte that is not the one that was sent. */
-static bool check(struct conn *conn, const unsigned char *data, size_t n)
+static bool conn_check(struct conn *conn, const unsigned char *data, size_t n)
 {
     size_t length = conn->worker->length;
 
     while (n > 0) {
         size_t part = n < length - conn->in ? n : length - conn->in;
 
-        if (under_way(conn) == 0)
+        if (conn_under_way(conn) == 0)
             return false;
         if (conn->in == 0)
             payload_fill(&conn->payload, conn->first + conn->back, conn->expected);
@@ -204,13 +204,13 @@ static bool check(struct conn *conn, const unsigned char *data, size_t n)
         data += part;
         n -= part;
         if (conn->in == length)
-            message_is_back(conn);
+            conn_end_message(conn);
     }
     return true;
 }
 
 /* Between the messages of a schedule there may be session tickets, or the server's end. */
-static bool may_idle(const struct conn *conn)
+static bool conn_may_idle(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
 
@@ -218,32 +218,33 @@ static bool may_idle(const struct conn *conn)
 }
 
 /* Returns the wait, or -1 when the connection is no more. */
-static int receive_some(struct conn *conn)
+static int conn_receive(struct conn *conn)
 {
     static _Thread_local unsigned char data[64 * 1024];
     struct stream *stream = &conn->dialed.stream;
     size_t n;
 
-    while (under_way(conn) > 0 || may_idle(conn)) {
+    while (conn_under_way(conn) > 0 || conn_may_idle(conn)) {
         enum stream_status status = stream_read(stream, data, sizeof(data), &n);
 
         if (stream_wants(status) != 0)
             return (int)stream_wants(status);
-        if (status == STREAM_OK && check(conn, data, n)) {
+        if (status == STREAM_OK && conn_check(conn, data, n)) {
             conn->moved_nsec = now_nsec();
             continue;
         }
         if (status == STREAM_OK)
-            fail(conn, TROUBLE_WRONG, "another byte than was sent");
+            conn_fail(conn, TROUBLE_WRONG, "another byte than was sent");
         else
-            fail(conn, TROUBLE_BROKEN, status == STREAM_EOF ? "the server ended" : stream->error);
+            conn_fail(conn, TROUBLE_BROKEN,
+                      status == STREAM_EOF ? "the server ended" : stream->error);
         return -1;
     }
     return 0;
 }
 
 /* Half-close, then nothing but the server's end may come. */
-static void work_ending(struct conn *conn)
+static void conn_work_ending(struct conn *conn)
 {
     struct stream *stream = &conn->dialed.stream;
     enum stream_status status = stream->finished ? STREAM_OK : stream_finish(stream);
@@ -253,39 +254,40 @@ static void work_ending(struct conn *conn)
     if (status == STREAM_OK)
         status = stream_read(stream, &excess, 1, &n);
     if (stream_wants(status) != 0)
-        watch(conn, stream_wants(status));
+        conn_watch(conn, stream_wants(status));
     else if (status == STREAM_OK)
-        fail(conn, TROUBLE_END, "more came back than was sent");
+        conn_fail(conn, TROUBLE_END, "more came back than was sent");
     else if (status == STREAM_FAILED || stream->truncated)
-        fail(conn, TROUBLE_END, stream->truncated ? "closed without close_notify" : stream->error);
+        conn_fail(conn, TROUBLE_END,
+                  stream->truncated ? "closed without close_notify" : stream->error);
     else
-        hang_up(conn);
+        conn_hang_up(conn);
 }
 
-static bool is_done(const struct conn *conn)
+static bool conn_is_done(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
 
-    return under_way(conn) == 0 &&
+    return conn_under_way(conn) == 0 &&
            (worker->stopping || (worker->echoc->anew && conn->begun > conn->first));
 }
 
-static void work_ready(struct conn *conn)
+static void conn_work_ready(struct conn *conn)
 {
-    int wants = receive_some(conn);
+    int wants = conn_receive(conn);
 
     if (wants < 0)
         return;
-    wants |= (int)send_some(conn);
-    if (is_done(conn)) {
+    wants |= (int)conn_send(conn);
+    if (conn_is_done(conn)) {
         conn->state = ENDING;
         conn->moved_nsec = now_nsec();
         return;
     }
-    watch(conn, (unsigned)wants | STREAM_WAIT_READ);
+    conn_watch(conn, (unsigned)wants | STREAM_WAIT_READ);
 }
 
-static bool wants_connection(const struct conn *conn)
+static bool conn_may_dial(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
 
@@ -298,16 +300,16 @@ void load_work(struct conn *conn)
     enum state before;
 
     do {
-        if (conn->state == RESTING && wants_connection(conn))
-            begin_dial(conn);
+        if (conn->state == RESTING && conn_may_dial(conn))
+            conn_begin_dial(conn);
         if (conn->state == DIALING)
-            work_dialing(conn);
+            conn_work_dialing(conn);
         if (conn->state == READY)
-            work_ready(conn);
+            conn_work_ready(conn);
         before = conn->state;
         if (before == ENDING)
-            work_ending(conn);
-    } while (before == ENDING && conn->state == RESTING && wants_connection(conn));
+            conn_work_ending(conn);
+    } while (before == ENDING && conn->state == RESTING && conn_may_dial(conn));
 }
 
 /* ---- what only the time tells ---- */
@@ -322,11 +324,11 @@ void load_check_late(struct conn *conn, uint64_t now)
         return;
     if (conn->state == DIALING) {
         dial_abandon(&conn->dialed, &err);
-        note(conn, TROUBLE_DIAL, &err);
-        rest(conn);
-    } else if (conn->state == READY && under_way(conn) > 0) {
-        fail(conn, TROUBLE_TIMEOUT, "timed out");
+        conn_note_trouble(conn, TROUBLE_DIAL, &err);
+        conn_rest(conn);
+    } else if (conn->state == READY && conn_under_way(conn) > 0) {
+        conn_fail(conn, TROUBLE_TIMEOUT, "timed out");
     } else if (conn->state == ENDING) {
-        fail(conn, TROUBLE_END, "the server does not end its side");
+        conn_fail(conn, TROUBLE_END, "the server does not end its side");
     }
 }

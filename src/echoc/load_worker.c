@@ -32,7 +32,7 @@ void load_figures_add(struct load_figures *to, const struct load_figures *from)
 /* ---- the worker ---- */
 
 /* The schedule goes on whatever the server does: that is what makes a stall visible. */
-static void ask_for_due(struct load_worker *worker, uint64_t now)
+static void worker_begin_due(struct load_worker *worker, uint64_t now)
 {
     while (worker->rate > 0 && !worker->stopping && load_due_nsec(worker, worker->due) <= now) {
         struct conn *conn = &worker->conns[worker->due % (uint64_t)worker->n];
@@ -44,7 +44,7 @@ static void ask_for_due(struct load_worker *worker, uint64_t now)
     }
 }
 
-static void patrol(struct load_worker *worker, uint64_t now)
+static void worker_patrol(struct load_worker *worker, uint64_t now)
 {
     for (int i = 0; i < worker->n; i++) {
         struct conn *conn = &worker->conns[i];
@@ -55,7 +55,7 @@ static void patrol(struct load_worker *worker, uint64_t now)
     }
 }
 
-static bool is_over(const struct load_worker *worker)
+static bool worker_is_over(const struct load_worker *worker)
 {
     if (!worker->stopping)
         return false;
@@ -66,7 +66,7 @@ static bool is_over(const struct load_worker *worker)
 }
 
 /* To the nanosecond: in milliseconds it would be late, or spin on the CPU that the server needs. */
-static struct timespec until_wake(const struct load_worker *worker, uint64_t patrol_nsec)
+static struct timespec worker_wait_time(const struct load_worker *worker, uint64_t patrol_nsec)
 {
     uint64_t now = now_nsec(), wake = patrol_nsec, left;
 
@@ -78,7 +78,7 @@ static struct timespec until_wake(const struct load_worker *worker, uint64_t pat
 }
 
 /* What went wrong before stays. */
-static void begin_count(struct load_worker *worker)
+static void worker_begin_count(struct load_worker *worker)
 {
     struct load_figures *figures = &worker->figures;
 
@@ -87,27 +87,27 @@ static void begin_count(struct load_worker *worker)
     worker->warm = true;
 }
 
-static void *run(void *arg)
+static void *worker_run(void *arg)
 {
     struct load_worker *worker = arg;
     struct epoll_event events[EVENTS_MAX];
     uint64_t patrol_nsec = 0;
 
     prctl(PR_SET_TIMERSLACK, 1UL); /* a late start would count as the server's latency */
-    while (!is_over(worker)) {
-        const struct timespec wait = until_wake(worker, patrol_nsec);
+    while (!worker_is_over(worker)) {
+        const struct timespec wait = worker_wait_time(worker, patrol_nsec);
         int n = epoll_pwait2(worker->epoll_fd, events, EVENTS_MAX, &wait, NULL);
         uint64_t now = now_nsec();
 
         pthread_mutex_lock(&worker->lock);
         worker->stopping = now >= worker->course.end_nsec || echoc_interrupted;
         if (!worker->warm && now >= worker->course.count_nsec)
-            begin_count(worker);
+            worker_begin_count(worker);
         for (int i = 0; i < n; i++)
             load_work(events[i].data.ptr);
-        ask_for_due(worker, now);
+        worker_begin_due(worker, now);
         if (now >= patrol_nsec) {
-            patrol(worker, now);
+            worker_patrol(worker, now);
             patrol_nsec = now + PATROL_NSEC;
         }
         pthread_mutex_unlock(&worker->lock);
@@ -118,7 +118,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int set_up_conn(struct load_worker *worker, int i, int number)
+static int worker_set_up_conn(struct load_worker *worker, int i, int number)
 {
     struct conn *conn = &worker->conns[i];
 
@@ -134,7 +134,7 @@ static int set_up_conn(struct load_worker *worker, int i, int number)
     return conn->started && conn->outgoing && conn->expected ? 0 : -1;
 }
 
-static void free_worker(struct load_worker *worker)
+static void worker_free(struct load_worker *worker)
 {
     for (int i = 0; worker->conns && i < worker->n; i++) {
         free(worker->conns[i].started);
@@ -149,7 +149,7 @@ static void free_worker(struct load_worker *worker)
     free(worker);
 }
 
-static int set_up(struct load_worker *worker, int number)
+static int worker_set_up(struct load_worker *worker, int number)
 {
     const struct payload payload = {&worker->echoc->frame, 0, (size_t)worker->echoc->size};
 
@@ -158,7 +158,7 @@ static int set_up(struct load_worker *worker, int number)
     if (!worker->conns || worker->epoll_fd < 0)
         return -1;
     for (int i = 0; i < worker->n; i++)
-        if (set_up_conn(worker, i, number) < 0)
+        if (worker_set_up_conn(worker, i, number) < 0)
             return -1;
     return 0;
 }
@@ -178,8 +178,9 @@ int load_start(const struct echoc *echoc, int number, int n, double rate,
     worker->running = true;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pthread_mutex_init(&worker->lock, NULL);
-    if (set_up(worker, number) < 0 || pthread_create(&worker->thread, NULL, run, worker) != 0) {
-        free_worker(worker);
+    if (worker_set_up(worker, number) < 0 ||
+        pthread_create(&worker->thread, NULL, worker_run, worker) != 0) {
+        worker_free(worker);
         return err_set(ret_err, "cannot start a thread: %s", strerror(errno));
     }
     *ret_worker = worker;
@@ -206,5 +207,5 @@ bool load_running(struct load_worker *worker)
 void load_join(struct load_worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    free_worker(worker);
+    worker_free(worker);
 }

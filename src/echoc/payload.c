@@ -6,27 +6,27 @@
 #include <string.h>
 
 /* As splitmix64(), in half the time, which is much of the load's; the key is mixed already. */
-static uint64_t spread(uint64_t x)
+static uint64_t payload_spread(uint64_t x)
 {
     x *= UINT64_C(0x9e3779b97f4a7c15);
     return x ^ x >> 32;
 }
 
-static void fill_binary(uint64_t key, unsigned char *content, size_t size)
+static void content_fill(uint64_t key, unsigned char *content, size_t size)
 {
     size_t whole = size - size % sizeof(uint64_t);
     uint64_t word;
 
     for (size_t i = 0; i < whole; i += sizeof(word)) {
-        word = spread(key + i);
+        word = payload_spread(key + i);
         memcpy(content + i, &word, sizeof(word));
     }
-    word = spread(key + whole);
+    word = payload_spread(key + whole);
     memcpy(content + whole, &word, size - whole);
 }
 
 /* Letters, none of which begins the end of the message: so the end cannot come too early. */
-static void make_text(unsigned char *content, size_t size, char avoid)
+static void content_make_text(unsigned char *content, size_t size, char avoid)
 {
     for (size_t i = 0; i < size; i++) {
         unsigned char letter = (unsigned char)('a' + content[i] % 26);
@@ -57,21 +57,21 @@ void payload_fill(const struct payload *payload, uint64_t index, unsigned char *
 
     switch (payload->frame->framing) {
     case FRAMING_LINE:
-        fill_binary(key, message, size);
-        make_text(message, size, '\n');
+        content_fill(key, message, size);
+        content_make_text(message, size, '\n');
         message[size] = '\n';
         break;
     case FRAMING_MARKER:
-        fill_binary(key, message, size);
-        make_text(message, size, marker[0]);
+        content_fill(key, message, size);
+        content_make_text(message, size, marker[0]);
         memcpy(message + size, marker, strlen(marker));
         break;
     case FRAMING_LENGTH:
         for (size_t i = 0; i < FRAME_HEADER; i++)
             message[i] = (unsigned char)(size >> 8 * (FRAME_HEADER - 1 - i));
-        fill_binary(key, message + FRAME_HEADER, size);
+        content_fill(key, message + FRAME_HEADER, size);
         break;
     default:
-        fill_binary(key, message, size);
+        content_fill(key, message, size);
     }
 }

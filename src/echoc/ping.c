@@ -25,7 +25,7 @@ static double msec(uint64_t nsec)
     return (double)nsec / 1e6;
 }
 
-static void hang_up(struct ping *ping)
+static void ping_hang_up(struct ping *ping)
 {
     struct err ignored;
 
@@ -41,7 +41,7 @@ static void hang_up(struct ping *ping)
 }
 
 /* What is wrong in TLS with a server that answers will be wrong the next time as well. */
-static int call(struct ping *ping)
+static int ping_connect(struct ping *ping)
 {
     if (ping->connected)
         return 0;
@@ -57,7 +57,7 @@ static int call(struct ping *ping)
     return 0;
 }
 
-static void show_answer(const struct ping *ping, uint64_t nsec)
+static void ping_show_answer(const struct ping *ping, uint64_t nsec)
 {
     const struct dialed *dialed = &ping->dialed;
 
@@ -74,7 +74,7 @@ static void show_answer(const struct ping *ping, uint64_t nsec)
     fflush(stdout);
 }
 
-static void show_loss(const struct ping *ping)
+static void ping_show_loss(const struct ping *ping)
 {
     if (ping->echoc->json)
         return;
@@ -90,7 +90,7 @@ static int ping_once(struct ping *ping)
 
     ping->sent++;
     payload_fill(&ping->payload, ping->sent, ping->message);
-    if (call(ping) < 0)
+    if (ping_connect(ping) < 0)
         return -1;
     begin = now_nsec();
     result = exchange(&ping->dialed.stream, ping->message, payload_length(&ping->payload),
@@ -104,13 +104,13 @@ static int ping_once(struct ping *ping)
     ping->received++;
     begin = now_nsec() - begin;
     histogram_add(&ping->echo, begin);
-    show_answer(ping, begin);
+    ping_show_answer(ping, begin);
     if (ping->echoc->anew)
-        hang_up(ping);
+        ping_hang_up(ping);
     return 0;
 }
 
-static void show_head(const struct ping *ping)
+static void ping_show_head(const struct ping *ping)
 {
     char peer[ADDR_TEXT_MAX], tls[ECHOC_TLS_TEXT_MAX];
     const struct dialed *dialed = &ping->dialed;
@@ -129,16 +129,16 @@ static void show_head(const struct ping *ping)
     putchar('\n');
 }
 
-static double loss_percent(const struct ping *ping)
+static double ping_loss_percent(const struct ping *ping)
 {
     return ping->sent == 0 ? 0 : 100.0 * (double)(ping->sent - ping->received) / (double)ping->sent;
 }
 
-static void show_summary(const struct ping *ping, uint64_t usec)
+static void ping_show_summary(const struct ping *ping, uint64_t usec)
 {
     printf("\n--- %s echo statistics ---\n", ping->echoc->url);
     printf("%lu sent, %lu received, %.4g%% loss, time %.0f ms", ping->sent, ping->received,
-           loss_percent(ping), (double)usec / 1e3);
+           ping_loss_percent(ping), (double)usec / 1e3);
     if (ping->resumed > 0)
         printf(", %lu TLS sessions resumed", ping->resumed);
     putchar('\n');
@@ -147,25 +147,25 @@ static void show_summary(const struct ping *ping, uint64_t usec)
     echoc_print_hist("tls", &ping->handshake);
 }
 
-static void print_json(const struct ping *ping, uint64_t usec)
+static void ping_print_json(const struct ping *ping, uint64_t usec)
 {
     echoc_print_json(json_pack(
         "{s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:s*}", "command", "ping", "url",
         ping->echoc->url, "sent", (json_int_t)ping->sent, "received", (json_int_t)ping->received,
-        "loss_percent", loss_percent(ping), "resumed", (json_int_t)ping->resumed, "duration_usec",
-        (json_int_t)usec, "echo", echoc_hist_json(&ping->echo), "connect",
+        "loss_percent", ping_loss_percent(ping), "resumed", (json_int_t)ping->resumed,
+        "duration_usec", (json_int_t)usec, "echo", echoc_hist_json(&ping->echo), "connect",
         echoc_hist_json(&ping->connect), "handshake", echoc_hist_json(&ping->handshake), "tls",
         echoc_tls_json(&ping->dialed.tls), "error",
         ping->received < ping->sent ? ping->err.text : NULL));
 }
 
-static void wait_until(deadline_t deadline)
+static void ping_wait_until(deadline_t deadline)
 {
     while (!echoc_interrupted && !deadline_passed(deadline))
         poll(NULL, 0, deadline_poll_msec(deadline));
 }
 
-static void run(struct ping *ping)
+static void ping_run(struct ping *ping)
 {
     const struct echoc *echoc = ping->echoc;
     deadline_t next = now_usec();
@@ -174,25 +174,25 @@ static void run(struct ping *ping)
         if (ping_once(ping) < 0) {
             if (echoc_interrupted) /* which looks like a deadline to who waits */
                 err_set(&ping->err, "interrupted");
-            show_loss(ping);
+            ping_show_loss(ping);
         }
         if (echoc->count > 0 && ping->sent >= (unsigned long)echoc->count)
             break;
         next += echoc->interval_usec;
         if (next < now_usec()) /* the answer took longer: do not catch up */
             next = now_usec();
-        wait_until(next);
+        ping_wait_until(next);
     }
 }
 
-static int report(struct ping *ping, uint64_t usec)
+static int ping_report(struct ping *ping, uint64_t usec)
 {
     if (ping->refused && ping->received == 0)
         return echoc_error("%s", ping->err.text);
     if (ping->echoc->json)
-        print_json(ping, usec);
+        ping_print_json(ping, usec);
     else
-        show_summary(ping, usec);
+        ping_show_summary(ping, usec);
     return ping->received > 0 && ping->received == ping->sent ? ECHOC_OK : ECHOC_LOST;
 }
 
@@ -208,12 +208,12 @@ int echoc_ping(struct echoc *echoc)
     if (!ping.message)
         return echoc_error("out of memory");
     if (!echoc->anew)
-        call(&ping); /* the first message will tell if it failed */
+        ping_connect(&ping); /* the first message will tell if it failed */
     if (!ping.refused)
-        show_head(&ping);
-    run(&ping);
-    hang_up(&ping);
-    status = report(&ping, now_usec() - begin);
+        ping_show_head(&ping);
+    ping_run(&ping);
+    ping_hang_up(&ping);
+    status = ping_report(&ping, now_usec() - begin);
     tls_session_free(ping.session);
     free(ping.message);
     return status;

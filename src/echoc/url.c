@@ -9,7 +9,7 @@
 static const char forms[] = "tcp://HOST:PORT, tls://HOST:PORT, unix:PATH or tls+unix:PATH";
 
 /* If `*text` begins with `prefix`, go behind it. */
-static bool skip(const char **text, const char *prefix)
+static bool url_skip(const char **text, const char *prefix)
 {
     size_t length = strlen(prefix);
 
@@ -19,7 +19,7 @@ static bool skip(const char **text, const char *prefix)
     return true;
 }
 
-static int parse_port(const char *text, int *ret_port)
+static int url_parse_port(const char *text, int *ret_port)
 {
     char *end;
     long port = strtol(text, &end, 10);
@@ -31,7 +31,7 @@ static int parse_port(const char *text, int *ret_port)
 }
 
 /* HOST:PORT or [IPV6]:PORT; a lone slash may follow, as people paste it. */
-static int parse_authority(const char *text, struct url *url)
+static int url_parse_authority(const char *text, struct url *url)
 {
     char copy[sizeof(url->host) + 8];
     char *host = copy, *colon;
@@ -43,7 +43,7 @@ static int parse_authority(const char *text, struct url *url)
     if (copy[length - 1] == '/')
         copy[length - 1] = '\0';
     colon = strrchr(copy, ':');
-    if (!colon || parse_port(colon + 1, &url->port) < 0)
+    if (!colon || url_parse_port(colon + 1, &url->port) < 0)
         return -1;
     *colon = '\0';
     if (host[0] == '[' && colon[-1] == ']') {
@@ -64,9 +64,9 @@ int url_parse(const char *text, struct url *ret_url, struct err *ret_err)
     const char *rest = text;
     int result;
 
-    if (skip(&rest, "tcp://") || (url.tls = skip(&rest, "tls://"))) {
-        result = parse_authority(rest, &url);
-    } else if (skip(&rest, "unix:") || (url.tls = skip(&rest, "tls+unix:"))) {
+    if (url_skip(&rest, "tcp://") || (url.tls = url_skip(&rest, "tls://"))) {
+        result = url_parse_authority(rest, &url);
+    } else if (url_skip(&rest, "unix:") || (url.tls = url_skip(&rest, "tls+unix:"))) {
         result = (size_t)snprintf(url.host, sizeof(url.host), "unix:%s", rest) < sizeof(url.host)
                      ? 0
                      : -1;
