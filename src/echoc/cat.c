@@ -221,13 +221,8 @@ int echoc_cat(struct echoc *echoc)
     cat_show_progress(&cat, true);
     if (!ok)
         echoc_error("%s", cat.err.text);
-    if (echoc->json) { /* standard output is the echo's */
-        json_t *object = cat_json(&cat, &dialed, ok);
-
-        json_dumpf(object, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        fputc('\n', stderr);
-        json_decref(object);
-    }
+    if (echoc->json) /* standard output is the echo's */
+        echoc_print_json(cat_json(&cat, &dialed, ok), stderr);
     stream_close(&dialed.stream, 0, 0);
     return ok ? ECHOC_OK : ECHOC_LOST;
 }

@@ -67,25 +67,25 @@ static enum verdict check_exchange(struct check *check)
     return verdict;
 }
 
+static bool check_is_late(struct check *check, double limit_msec)
+{
+    if (limit_msec <= 0 || check->total_msec <= limit_msec)
+        return false;
+    err_set(&check->err, "%.3f ms is more than %.15g ms", check->total_msec, limit_msec);
+    return true;
+}
+
 static enum verdict check_judge(struct check *check)
 {
     const struct echoc *echoc = check->echoc;
 
-    if (echoc->critical_msec > 0 && check->total_msec > echoc->critical_msec) {
-        err_set(&check->err, "%.3f ms is more than %.15g ms", check->total_msec,
-                echoc->critical_msec);
+    if (check_is_late(check, echoc->critical_msec))
         return CRITICAL;
-    }
     if (check->has_certificate && check->days_left < echoc->expiry_days) {
         err_set(&check->err, "a certificate expires in %.1f days", check->days_left);
         return WARNING;
     }
-    if (echoc->warning_msec > 0 && check->total_msec > echoc->warning_msec) {
-        err_set(&check->err, "%.3f ms is more than %.15g ms", check->total_msec,
-                echoc->warning_msec);
-        return WARNING;
-    }
-    return OK;
+    return check_is_late(check, echoc->warning_msec) ? WARNING : OK;
 }
 
 static enum verdict check_probe(struct check *check)
@@ -113,9 +113,9 @@ static void check_print_performance(const struct check *check)
     if (echoc->critical_msec > 0)
         snprintf(critical, sizeof(critical), "%.15g", echoc->critical_msec);
     printf(" | time=%.3fms;%s;%s;0 connect=%.3fms;;;0 echo=%.3fms;;;0", check->total_msec, warning,
-           critical, (double)check->dialed.connect_nsec / 1e6, (double)check->echo_nsec / 1e6);
+           critical, echoc_msec(check->dialed.connect_nsec), echoc_msec(check->echo_nsec));
     if (echoc->target.tls)
-        printf(" tls=%.3fms;;;0", (double)check->dialed.handshake_nsec / 1e6);
+        printf(" tls=%.3fms;;;0", echoc_msec(check->dialed.handshake_nsec));
     if (check->has_certificate && echoc->expiry_days > 0)
         printf(" expiry=%.1f;%d:", check->days_left, echoc->expiry_days); /* alert below */
     else if (check->has_certificate)
@@ -134,16 +134,16 @@ static void check_print_text(const struct check *check, enum verdict verdict)
     putchar('\n');
 }
 
-static void check_print_json(const struct check *check, enum verdict verdict)
+static json_t *check_json(const struct check *check, enum verdict verdict)
 {
-    echoc_print_json(
-        json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o, s:o, s:s*}", "command", "check", "url",
-                  check->echoc->url, "status", words[verdict], "time_msec", check->total_msec,
-                  "connect_nsec", (json_int_t)check->dialed.connect_nsec, "handshake_nsec",
-                  (json_int_t)check->dialed.handshake_nsec, "echo_nsec",
-                  (json_int_t)check->echo_nsec, "tls", echoc_tls_json(&check->dialed.tls),
-                  "expiry_days", check->has_certificate ? json_real(check->days_left) : json_null(),
-                  "error", verdict == OK ? NULL : check->err.text));
+    return json_pack("{s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:o, s:o, s:s*}", "command", "check",
+                     "url", check->echoc->url, "status", words[verdict], "time_msec",
+                     check->total_msec, "connect_nsec", (json_int_t)check->dialed.connect_nsec,
+                     "handshake_nsec", (json_int_t)check->dialed.handshake_nsec, "echo_nsec",
+                     (json_int_t)check->echo_nsec, "tls", echoc_tls_json(&check->dialed.tls),
+                     "expiry_days",
+                     check->has_certificate ? json_real(check->days_left) : json_null(), "error",
+                     verdict == OK ? NULL : check->err.text);
 }
 
 int echoc_check(struct echoc *echoc)
@@ -154,7 +154,7 @@ int echoc_check(struct echoc *echoc)
     check.echoc = echoc;
     verdict = check_probe(&check);
     if (echoc->json)
-        check_print_json(&check, verdict);
+        echoc_print_json(check_json(&check, verdict), stdout);
     else
         check_print_text(&check, verdict);
     return (int)verdict;

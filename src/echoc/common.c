@@ -25,10 +25,10 @@ int echoc_error(const char *fmt, ...)
     return ECHOC_ERROR;
 }
 
-void echoc_print_json(json_t *object)
+void echoc_print_json(json_t *object, FILE *file)
 {
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-    fputc('\n', stdout);
+    json_dumpf(object, file, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    fputc('\n', file);
     json_decref(object);
 }
 
@@ -49,7 +49,7 @@ const char *echoc_tls_text(const struct tls_facts *facts, char *text)
     return text;
 }
 
-static double msec(double nsec)
+double echoc_msec(double nsec)
 {
     return nsec / 1e6;
 }
@@ -58,12 +58,12 @@ void echoc_print_hist(const char *label, const struct histogram *hist)
 {
     if (hist->count == 0)
         return;
-    printf("%s min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms\n", label, msec((double)hist->min),
-           msec(histogram_mean(hist)), msec((double)hist->max), msec(histogram_mdev(hist)));
+    printf("%s min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms\n", label, echoc_msec(hist->min),
+           echoc_msec(histogram_mean(hist)), echoc_msec(hist->max),
+           echoc_msec(histogram_mdev(hist)));
     printf("%s p50/p90/p99/p99.9 = %.3f/%.3f/%.3f/%.3f ms\n", label,
-           msec((double)histogram_quantile(hist, 0.5)), msec((double)histogram_quantile(hist, 0.9)),
-           msec((double)histogram_quantile(hist, 0.99)),
-           msec((double)histogram_quantile(hist, 0.999)));
+           echoc_msec(histogram_quantile(hist, 0.5)), echoc_msec(histogram_quantile(hist, 0.9)),
+           echoc_msec(histogram_quantile(hist, 0.99)), echoc_msec(histogram_quantile(hist, 0.999)));
 }
 
 json_t *echoc_hist_json(const struct histogram *hist)

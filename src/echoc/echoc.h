@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Exit statuses of cat, ping, load and info; check has those of monitoring plug-ins. */
 #define ECHOC_OK 0
@@ -90,7 +91,10 @@ int echoc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const struct err *echoc_last_error(void);
 
 /* Print the object as the one line that --json promises, and free it. */
-void echoc_print_json(json_t *object);
+void echoc_print_json(json_t *object, FILE *file);
+
+/* Nanoseconds in milliseconds. */
+double echoc_msec(double nsec);
 
 /* {"version", "cipher", "group", "alpn", "resumed"}; null for plaintext. */
 json_t *echoc_tls_json(const struct tls_facts *facts);

@@ -65,11 +65,11 @@ static void info_print_text(const struct echoc *echoc, const struct info *info)
     struct tls_certificate certificate;
 
     printf("address      %s\n", addr_format(&dialed->peer, text));
-    printf("connect      %.3f ms\n", (double)dialed->connect_nsec / 1e6);
+    printf("connect      %.3f ms\n", echoc_msec(dialed->connect_nsec));
     if (!echoc->target.tls) {
         puts("protocol     plaintext");
     } else {
-        printf("handshake    %.3f ms\n", (double)dialed->handshake_nsec / 1e6);
+        printf("handshake    %.3f ms\n", echoc_msec(dialed->handshake_nsec));
         printf("protocol     %s\n", echoc_tls_text(&dialed->tls, text));
         if (tls_peer_signature(&dialed->stream, text))
             printf("signature    %s\n", text);
@@ -81,7 +81,7 @@ static void info_print_text(const struct echoc *echoc, const struct info *info)
         info_print_report(info->report);
 }
 
-static void info_print_json(const struct echoc *echoc, const struct info *info)
+static json_t *info_json(const struct echoc *echoc, const struct info *info)
 {
     const struct dialed *dialed = &info->dialed;
     char text[ADDR_TEXT_MAX], signature[TLS_SIGNATURE_TEXT_MAX];
@@ -90,13 +90,12 @@ static void info_print_json(const struct echoc *echoc, const struct info *info)
 
     for (int i = 0; tls_peer_certificate(&dialed->stream, i, &certificate) == 0; i++)
         json_array_append_new(chain, info_certificate_json(&certificate));
-    echoc_print_json(
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s*, s:b, s:o, s:o*}", "command", "info", "url",
-                  echoc->url, "address", addr_format(&dialed->peer, text), "connect_nsec",
-                  (json_int_t)dialed->connect_nsec, "handshake_nsec",
-                  (json_int_t)dialed->handshake_nsec, "tls", echoc_tls_json(&dialed->tls),
-                  "signature", tls_peer_signature(&dialed->stream, signature), "resumes",
-                  info->resumes, "chain", chain, "report", report));
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s*, s:b, s:o, s:o*}", "command", "info",
+                     "url", echoc->url, "address", addr_format(&dialed->peer, text), "connect_nsec",
+                     (json_int_t)dialed->connect_nsec, "handshake_nsec",
+                     (json_int_t)dialed->handshake_nsec, "tls", echoc_tls_json(&dialed->tls),
+                     "signature", tls_peer_signature(&dialed->stream, signature), "resumes",
+                     info->resumes, "chain", chain, "report", report);
 }
 
 /* One message, so that the server has a reason to be talked to; it need not be answered. */
@@ -142,7 +141,7 @@ int echoc_info(struct echoc *echoc)
         info.report[0] = '\0';
     info.resumes = info_try_resumption(echoc, &info);
     if (echoc->json)
-        info_print_json(echoc, &info);
+        echoc_print_json(info_json(echoc, &info), stdout);
     else
         info_print_text(echoc, &info);
     exchange_end(&info.dialed.stream, deadline_in(echoc->timeout_usec), &err);

@@ -122,12 +122,12 @@ static json_t *figures_troubles_json(const struct load_figures *figures)
     return object;
 }
 
-static void load_print_json(const struct load *load, const struct load_figures *figures,
-                            double seconds)
+static json_t *load_json(const struct load *load, const struct load_figures *figures,
+                         double seconds)
 {
     const struct echoc *echoc = load->echoc;
 
-    echoc_print_json(json_pack(
+    return json_pack(
         "{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}",
         "command", "load", "url", echoc->url, "connections", echoc->connections, "threads",
         load->n_workers, "size", echoc->size, "rate", echoc->rate, "duration_sec", seconds,
@@ -136,7 +136,7 @@ static void load_print_json(const struct load *load, const struct load_figures *
         (json_int_t)figures->dialed, "resumed", (json_int_t)figures->resumed, "latency",
         echoc_hist_json(&figures->latency), "connect", echoc_hist_json(&figures->connect),
         "handshake", echoc_hist_json(&figures->handshake), "errors",
-        (json_int_t)figures_errors(figures), "troubles", figures_troubles_json(figures)));
+        (json_int_t)figures_errors(figures), "troubles", figures_troubles_json(figures));
 }
 
 /* ---- the course ---- */
@@ -229,7 +229,7 @@ static int load_report(const struct load *load, double seconds)
 
     load_gather(load, &figures);
     if (load->echoc->json)
-        load_print_json(load, &figures, seconds);
+        echoc_print_json(load_json(load, &figures, seconds), stdout);
     else
         load_print_text(load, &figures, seconds);
     return figures_errors(&figures) == 0 && figures.messages > 0 ? ECHOC_OK : ECHOC_LOST;

@@ -120,12 +120,17 @@ static uint64_t conn_message_number(const struct conn *conn, uint64_t i)
     return i * (uint64_t)conn->worker->n + (uint64_t)(conn - conn->worker->conns);
 }
 
+/* With --new a connection is for one message. */
+static bool conn_is_used_up(const struct conn *conn)
+{
+    return conn->worker->echoc->anew && conn->begun > conn->first;
+}
+
 static bool conn_may_begin(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
 
-    if (worker->stopping || conn_under_way(conn) >= conn_depth(conn) ||
-        (worker->echoc->anew && conn->begun > conn->first))
+    if (worker->stopping || conn_under_way(conn) >= conn_depth(conn) || conn_is_used_up(conn))
         return false;
     return worker->rate == 0 || conn->owed > 0;
 }
@@ -266,10 +271,7 @@ static void conn_work_ending(struct conn *conn)
 
 static bool conn_is_done(const struct conn *conn)
 {
-    const struct load_worker *worker = conn->worker;
-
-    return conn_under_way(conn) == 0 &&
-           (worker->stopping || (worker->echoc->anew && conn->begun > conn->first));
+    return conn_under_way(conn) == 0 && (conn->worker->stopping || conn_is_used_up(conn));
 }
 
 static void conn_work_ready(struct conn *conn)

@@ -20,11 +20,6 @@ struct ping {
     struct err err;
 };
 
-static double msec(uint64_t nsec)
-{
-    return (double)nsec / 1e6;
-}
-
 static void ping_hang_up(struct ping *ping)
 {
     struct err ignored;
@@ -65,12 +60,12 @@ static void ping_show_answer(const struct ping *ping, uint64_t nsec)
         return;
     printf("%zu bytes: seq=%lu", payload_length(&ping->payload), ping->sent);
     if (ping->echoc->anew) {
-        printf(" connect=%.3f ms", msec(dialed->connect_nsec));
+        printf(" connect=%.3f ms", echoc_msec(dialed->connect_nsec));
         if (ping->echoc->target.tls)
-            printf(" tls=%.3f ms%s", msec(dialed->handshake_nsec),
+            printf(" tls=%.3f ms%s", echoc_msec(dialed->handshake_nsec),
                    dialed->tls.resumed ? " (resumed)" : "");
     }
-    printf(" time=%.3f ms\n", msec(nsec));
+    printf(" time=%.3f ms\n", echoc_msec(nsec));
     fflush(stdout);
 }
 
@@ -122,9 +117,9 @@ static void ping_show_head(const struct ping *ping)
     if (!ping->connected)
         return;
     printf("connected to %s in %.3f ms", addr_format(&dialed->peer, peer),
-           msec(dialed->connect_nsec));
+           echoc_msec(dialed->connect_nsec));
     if (ping->echoc->target.tls)
-        printf(", TLS in %.3f ms: %s", msec(dialed->handshake_nsec),
+        printf(", TLS in %.3f ms: %s", echoc_msec(dialed->handshake_nsec),
                echoc_tls_text(&dialed->tls, tls));
     putchar('\n');
 }
@@ -147,16 +142,16 @@ static void ping_show_summary(const struct ping *ping, uint64_t usec)
     echoc_print_hist("tls", &ping->handshake);
 }
 
-static void ping_print_json(const struct ping *ping, uint64_t usec)
+static json_t *ping_json(const struct ping *ping, uint64_t usec)
 {
-    echoc_print_json(json_pack(
-        "{s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:s*}", "command", "ping", "url",
-        ping->echoc->url, "sent", (json_int_t)ping->sent, "received", (json_int_t)ping->received,
-        "loss_percent", ping_loss_percent(ping), "resumed", (json_int_t)ping->resumed,
-        "duration_usec", (json_int_t)usec, "echo", echoc_hist_json(&ping->echo), "connect",
-        echoc_hist_json(&ping->connect), "handshake", echoc_hist_json(&ping->handshake), "tls",
-        echoc_tls_json(&ping->dialed.tls), "error",
-        ping->received < ping->sent ? ping->err.text : NULL));
+    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:s*}", "command",
+                     "ping", "url", ping->echoc->url, "sent", (json_int_t)ping->sent, "received",
+                     (json_int_t)ping->received, "loss_percent", ping_loss_percent(ping), "resumed",
+                     (json_int_t)ping->resumed, "duration_usec", (json_int_t)usec, "echo",
+                     echoc_hist_json(&ping->echo), "connect", echoc_hist_json(&ping->connect),
+                     "handshake", echoc_hist_json(&ping->handshake), "tls",
+                     echoc_tls_json(&ping->dialed.tls), "error",
+                     ping->received < ping->sent ? ping->err.text : NULL);
 }
 
 static void ping_wait_until(deadline_t deadline)
@@ -190,7 +185,7 @@ static int ping_report(struct ping *ping, uint64_t usec)
     if (ping->refused && ping->received == 0)
         return echoc_error("%s", ping->err.text);
     if (ping->echoc->json)
-        ping_print_json(ping, usec);
+        echoc_print_json(ping_json(ping, usec), stdout);
     else
         ping_show_summary(ping, usec);
     return ping->received > 0 && ping->received == ping->sent ? ECHOC_OK : ECHOC_LOST;

@@ -2,6 +2,7 @@
 #include "dial_helper.h"
 
 #include "child/session.h"
+#include "echoc/exchange.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -95,6 +96,15 @@ void stop_server(struct echo_server *server)
     assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
     if (strncmp(host, "unix:", 5) == 0)
         unlink(host + 5);
+}
+
+void assert_echoes(struct dialed *dialed)
+{
+    struct err err;
+
+    if (exchange(&dialed->stream, (const unsigned char *)"hello", 5, deadline_in(SOON), &err) !=
+        EXCHANGE_OK)
+        fail_msg("%s", err.text);
 }
 
 static unsigned open_descriptors(void)

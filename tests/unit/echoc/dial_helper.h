@@ -38,6 +38,9 @@ void stop_server(struct echo_server *server);
 struct target target_at(int bound);
 struct target target_of(const struct echo_server *server);
 
+/* The server sends back what it gets. Over TLS 1.3 its session tickets have come after that. */
+void assert_echoes(struct dialed *dialed);
+
 /* Setup and teardown: a test leaves as many descriptors open as it found. */
 int count_open(void **state);
 int assert_none_left(void **state);

@@ -4,8 +4,6 @@
  */
 #include "dial_helper.h"
 
-#include "echoc/exchange.h"
-
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,15 +64,6 @@ static void a_failed_look_up_names_host_and_stage(void **state)
 }
 
 /* ---- connections that are made ---- */
-
-static void assert_echoes(struct dialed *dialed)
-{
-    struct err err;
-
-    if (exchange(&dialed->stream, (const unsigned char *)"hello", 5, deadline_in(SOON), &err) !=
-        EXCHANGE_OK)
-        fail_msg("%s", err.text);
-}
 
 static void a_plain_connection_is_ready(void **state)
 {

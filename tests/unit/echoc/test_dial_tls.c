@@ -67,16 +67,6 @@ static void dial_well(const struct scene *scene, const struct tls_session *resum
         fail_msg("%s", err.text);
 }
 
-/* The echo over TLS, after which tickets have come too. */
-static void assert_echoes(struct dialed *dialed)
-{
-    struct err err;
-
-    if (exchange(&dialed->stream, (const unsigned char *)"hello", 5, deadline_in(SOON), &err) !=
-        EXCHANGE_OK)
-        fail_msg("%s", err.text);
-}
-
 static void assert_dial_fails(const struct target *target, const char *reason)
 {
     char name[TARGET_TEXT_MAX], wanted[512];
