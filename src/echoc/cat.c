@@ -9,10 +9,10 @@
 
 #define PROGRESS_USEC (500 * USEC_PER_MSEC)
 
-/* Bytes on one of the two ways. */
+/* The bytes of one direction, to the server or from it. */
 struct way {
     size_t start, end;
-    uint64_t total; /* that have gone through */
+    uint64_t total; /* bytes that have been passed on */
     unsigned char data[64 * 1024];
 };
 
@@ -20,11 +20,11 @@ struct cat {
     struct stream *stream;
     struct way up, down;
     bool input_ended;
-    bool output_ended; /* the server's end has come */
+    bool output_ended; /* the server has ended its side */
     bool show_progress;
     uint64_t begin_usec;
     deadline_t next_progress;
-    deadline_t stalled; /* the server owes us bytes, and none has moved until then */
+    deadline_t stalled; /* when to give up, unless a byte moves before */
     struct err err;
 };
 
@@ -41,7 +41,7 @@ static void way_advance(struct way *way, size_t n)
         way->start = way->end = 0;
 }
 
-/* Only after poll(2) said so: standard input may be shared, and must not become non-blocking. */
+/* Call it only when poll(2) reports input: other processes may share it, so it stays blocking. */
 static int cat_read_input(struct cat *cat)
 {
     ssize_t n = read(STDIN_FILENO, cat->up.data, sizeof(cat->up.data));
@@ -76,7 +76,7 @@ static int cat_set_broken(struct cat *cat)
                    (unsigned long long)cat->down.total);
 }
 
-/* Returns the wait, or -1. */
+/* Write what there is to write. Returns the STREAM_WAIT_* that it needs, or -1. */
 static int cat_step_up(struct cat *cat)
 {
     struct way *up = &cat->up;
@@ -95,7 +95,7 @@ static int cat_step_up(struct cat *cat)
     return status == STREAM_FAILED ? cat_set_broken(cat) : (int)stream_wants(status);
 }
 
-/* Returns the wait, or -1. */
+/* Read what has come back and print it. Returns the STREAM_WAIT_* that it needs, or -1. */
 static int cat_step_down(struct cat *cat)
 {
     while (!cat->output_ended) {
@@ -129,13 +129,13 @@ static void cat_show_progress(struct cat *cat, bool last)
     cat->next_progress = deadline_in(PROGRESS_USEC);
 }
 
-/* The server may be silent for as long as it owes us nothing. */
+/* Whether the server has to send bytes, or its end. Its silence is a timeout only then. */
 static bool cat_is_owed(const struct cat *cat)
 {
     return cat->stream->finished || cat->up.total > cat->down.total;
 }
 
-/* Wait for whatever can move. Returns 0, or -1. */
+/* Wait for the stream, for input, or for the next progress line. Returns 0, or -1. */
 static int cat_wait(struct cat *cat, unsigned wants, uint64_t timeout_usec)
 {
     bool read_input = !cat->input_ended && way_is_empty(&cat->up);
@@ -160,12 +160,12 @@ static int cat_wait(struct cat *cat, unsigned wants, uint64_t timeout_usec)
     return n > 0 && fds[1].revents ? cat_read_input(cat) : 0;
 }
 
-/* Returns 0 when the server has ended its side, or -1. */
+/* Copy both ways. Returns 0 when the server has ended its side, or -1. */
 static int cat_run(struct cat *cat, uint64_t timeout_usec)
 {
     while (!cat->output_ended) {
         int up = cat_step_up(cat),
-            down = cat_step_down(cat); /* what came before a break still counts */
+            down = cat_step_down(cat); /* bytes that came before a failed write count */
 
         if (up < 0 && down >= 0)
             return cat_set_broken(cat);
@@ -179,7 +179,7 @@ static int cat_run(struct cat *cat, uint64_t timeout_usec)
     return 0;
 }
 
-/* Returns 0 when all came back in order, or -1. */
+/* Returns 0 when every byte came back and the server closed in order, or -1. */
 static int cat_judge(struct cat *cat)
 {
     unsigned long long sent = cat->up.total, back = cat->down.total;
@@ -221,7 +221,7 @@ int echoc_cat(struct echoc *echoc)
     cat_show_progress(&cat, true);
     if (!ok)
         echoc_error("%s", cat.err.text);
-    if (echoc->json) /* standard output is the echo's */
+    if (echoc->json) /* standard output has the echo */
         echoc_print_json(cat_json(&cat, &dialed, ok), stderr);
     stream_close(&dialed.stream, 0, 0);
     return ok ? ECHOC_OK : ECHOC_LOST;

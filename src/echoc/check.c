@@ -1,4 +1,4 @@
-/* validate.c - one round trip, in the form that monitoring systems read. */
+/* check.c - one round trip, as a plug-in of a monitoring system. */
 #include "echoc/echoc.h"
 #include "echoc/exchange.h"
 #include "echoc/payload.h"
@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The answers of the Monitoring Plugins Development Guidelines, 2.3; the number is the exit status.
- */
+/* The states of the Monitoring Plugins Development Guidelines, 2.3, with their exit statuses. */
 enum verdict { OK, WARNING, CRITICAL, UNKNOWN };
 
 static const char *const words[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
@@ -20,7 +19,7 @@ struct check {
     double total_msec;
     double days_left; /* of the certificate that expires first */
     bool has_certificate;
-    struct err err; /* the reason of anything but OK */
+    struct err err; /* why the verdict is not OK */
 };
 
 int echoc_unknown(const struct err *err)
@@ -29,7 +28,7 @@ int echoc_unknown(const struct err *err)
     return UNKNOWN;
 }
 
-/* The chain is valid until its first certificate is not. */
+/* A chain is valid until the first of its certificates expires. */
 static void check_find_expiry(struct check *check)
 {
     struct tls_certificate certificate;

@@ -46,7 +46,7 @@ static int dial_connect_to(struct dialed *dialed, const struct addr *addr)
 
     if (fd < 0)
         return errno;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* AF_UNIX has it not */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails for AF_UNIX, as it may */
     if (connect(fd, &addr->sa, addr->len) < 0 && errno != EINPROGRESS) {
         int error = errno;
 
@@ -58,7 +58,7 @@ static int dial_connect_to(struct dialed *dialed, const struct addr *addr)
     return 0;
 }
 
-/* The next address that does not refuse at once. */
+/* Connect to the next address that does not refuse at once. */
 static enum stream_status dial_try_next(struct dialed *dialed, int error, struct err *ret_err)
 {
     const struct addresses *addresses = &dialed->target->addresses;
@@ -81,7 +81,7 @@ static enum stream_status dial_step_connect(struct dialed *dialed, struct err *r
 
     if (dialed->next == 0)
         return dial_try_next(dialed, EADDRNOTAVAIL, ret_err);
-    if (addr_peer(stream->fd, &peer) < 0) { /* not yet, or never: connect(2), EINPROGRESS */
+    if (addr_peer(stream->fd, &peer) < 0) { /* under way, or failed: connect(2), EINPROGRESS */
         getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &length);
         if (error == 0)
             return STREAM_WANT_WRITE;
@@ -98,7 +98,7 @@ static const char *target_server_name(const struct target *target)
 {
     if (target->servername)
         return target->servername;
-    return target->url.port == 0 ? "localhost" : target->url.host; /* a path is no name */
+    return target->url.port == 0 ? "localhost" : target->url.host; /* not a path */
 }
 
 static enum stream_status dial_step_handshake(struct dialed *dialed, struct err *ret_err)

@@ -49,16 +49,16 @@ void dial_begin(struct dialed *dialed, const struct target *target,
                 const struct tls_session *resume);
 
 /*
- * Go as far as it goes without waiting. Returns STREAM_OK when the stream is ready, STREAM_WANT_*
- * for what to wait for, or STREAM_FAILED with *ret_err, which names host, port, stage and reason,
- * and nothing left open. No deadline holds here.
+ * Go on as far as possible without waiting. Returns STREAM_OK when the stream is ready,
+ * STREAM_WANT_* for what to wait for, or STREAM_FAILED with *ret_err, which names host, port, stage
+ * and reason, and nothing left open. The caller keeps the deadline.
  */
 enum stream_status dial_step(struct dialed *dialed, struct err *ret_err);
 
-/* Give up one that is not ready; *ret_err then names the stage that took too long. */
+/* Give up a connection that is not ready; *ret_err names the stage that took too long. */
 void dial_abandon(struct dialed *dialed, struct err *ret_err);
 
-/* All of it, within the target's timeout. Returns 0, or -1 with *ret_err. */
+/* Connect and do the handshake within the target's timeout. Returns 0, or -1 with *ret_err. */
 int dial(const struct target *target, const struct tls_session *resume, struct dialed *ret_dialed,
          struct err *ret_err);
 

@@ -1,5 +1,5 @@
 /*
- * echoc.h - what the commands of echoc share: their options, and how they end.
+ * echoc.h - what the commands of echoc share: options, exit statuses and output.
  */
 #ifndef ECHOD_ECHOC_ECHOC_H
 #define ECHOD_ECHOC_ECHOC_H
@@ -15,9 +15,9 @@
 
 /* Exit statuses of cat, ping, load and info; check has those of monitoring plug-ins. */
 #define ECHOC_OK 0
-#define ECHOC_LOST 1    /* it worked, but not all came back */
-#define ECHOC_UNKNOWN 3 /* of check: it is the check that failed */
-#define ECHOC_ERROR 2   /* it did not work: arguments, host, certificate, ... */
+#define ECHOC_LOST 1    /* connected, but not all came back */
+#define ECHOC_ERROR 2   /* not connected: wrong arguments, host, certificate, ... */
+#define ECHOC_UNKNOWN 3 /* only of check: the check itself failed */
 
 /* What the command line says. Times in microseconds. */
 struct echoc {
@@ -32,8 +32,8 @@ struct echoc {
     uint64_t interval_usec;
     uint64_t wait_usec;
     int size;
-    bool anew;   /* a connection for each */
-    bool resume; /* and TLS resumed from the one before */
+    bool anew;   /* a connection for each message */
+    bool resume; /* each resumes the TLS session of the one before */
 
     int connections; /* load */
     uint64_t duration_usec, warmup_usec;
@@ -53,7 +53,7 @@ int echoc_load(struct echoc *echoc);
 int echoc_check(struct echoc *echoc);
 int echoc_info(struct echoc *echoc);
 
-/* One command and what it takes. */
+/* One command: how it is called, run and described. */
 struct echoc_command {
     const char *name;
     unsigned bit; /* that stands for it in the table of options */
@@ -67,7 +67,7 @@ const struct echoc_command *echoc_find_command(const char *name);
 
 /*
  * Read the options, argv[0] being the command's name. Returns 0, or -1 with the exit status in
- * *ret_status when there is nothing more to do: after --help, or after it has said what is wrong.
+ * *ret_status when there is nothing more to do: after --help, or after an error message.
  */
 int echoc_parse(int argc, char **argv, const struct echoc_command *command, struct echoc *echoc,
                 int *ret_status);
@@ -75,19 +75,19 @@ int echoc_parse(int argc, char **argv, const struct echoc_command *command, stru
 /* Print the help of a command, or with NULL the list of them. Returns ECHOC_OK. */
 int echoc_print_usage(const struct echoc_command *command);
 
-/* Say where help is. Returns ECHOC_ERROR. */
+/* Print where to find help. Returns ECHOC_ERROR. */
 int echoc_usage_error(const char *command);
 
-/* check's answer when it could not even begin: a line to stdout. Returns its exit status, 3. */
+/* Print the line of check for an error before its connection. Returns its exit status, 3. */
 int echoc_unknown(const struct err *err);
 
-/* Set by SIGINT or SIGTERM: the command ends with what it has. */
+/* Set by SIGINT or SIGTERM: the command stops and reports what it has. */
 extern volatile sig_atomic_t echoc_interrupted;
 
-/* "echoc: ..." to stderr. Returns ECHOC_ERROR. */
+/* Print "echoc: ..." on standard error. Returns ECHOC_ERROR. */
 int echoc_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* What it said last, for check, which says so on standard output too. */
+/* The last message of echoc_error(), which check repeats on standard output. */
 const struct err *echoc_last_error(void);
 
 /* Print the object as the one line that --json promises, and free it. */

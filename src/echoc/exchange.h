@@ -1,5 +1,5 @@
 /*
- * exchange.h - one message to the server and back, checked; for clients that wait for each.
+ * exchange.h - one message to the server and back, checked; for clients that wait for each answer.
  */
 #ifndef ECHOD_ECHOC_EXCHANGE_H
 #define ECHOD_ECHOC_EXCHANGE_H
@@ -9,8 +9,8 @@
 
 enum exchange {
     EXCHANGE_OK,
-    EXCHANGE_TIMEOUT, /* not all of it came back in time */
-    EXCHANGE_BROKEN,  /* the connection ended before */
+    EXCHANGE_TIMEOUT, /* the whole message did not come back in time */
+    EXCHANGE_BROKEN,  /* the connection ended before that */
     EXCHANGE_WRONG,   /* what came back is not what was sent */
 };
 
@@ -24,14 +24,14 @@ enum exchange exchange(struct stream *stream, const unsigned char *message, size
 
 /*
  * Read bytes that the server sends first, until `last` has come, into `text` of `size` bytes with
- * a final NUL. Returns 0, or -1 when it does not come in time, or not in so many bytes.
+ * a final NUL. Returns 0, or -1 when `last` does not come in time or within the size.
  */
 int exchange_greeting(struct stream *stream, char last, deadline_t deadline, char *text,
                       size_t size);
 
 /*
- * End our side and wait for the server's end. Returns 0 when it ended in order, and sent nothing
- * more; else -1 with *ret_err.
+ * End our side and wait for the server's end. Returns 0 when the server ended in order and sent
+ * nothing more; else -1 with *ret_err.
  */
 int exchange_end(struct stream *stream, deadline_t deadline, struct err *ret_err);
 

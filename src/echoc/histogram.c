@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* The first 2 * HISTOGRAM_SUB values have a bucket each; every doubling after them has
+/* The first 2 * HISTOGRAM_SUB values have a bucket each; each doubling after that shares
  * HISTOGRAM_SUB. */
 static size_t bucket_of(uint64_t value)
 {

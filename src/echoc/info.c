@@ -1,4 +1,4 @@
-/* info.c - what the server speaks, who it says it is, and what it saw of us. */
+/* info.c - the server's protocol and certificates, and the report that it sends about us. */
 #include "echoc/echoc.h"
 #include "echoc/exchange.h"
 #include "echoc/payload.h"
@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define REPORT_USEC (200 * USEC_PER_MSEC)  /* a server that reports does so at once */
-#define ANSWER_USEC (1000 * USEC_PER_MSEC) /* one with another framing does not answer */
+#define REPORT_USEC (200 * USEC_PER_MSEC)  /* a server that sends a report does so at once */
+#define ANSWER_USEC (1000 * USEC_PER_MSEC) /* a server with another framing never answers */
 
 static void format_date(time_t when, char *text, size_t size)
 {
@@ -42,14 +42,14 @@ static json_t *info_certificate_json(const struct tls_certificate *certificate)
                      "not_after", until);
 }
 
-/* What is there to tell. */
+/* What the command has found out. */
 struct info {
     struct dialed dialed;
     bool resumes;       /* a second connection could resume the session of this one */
     char report[32768]; /* the line that the server sends first, if it does */
 };
 
-/* Bytes of the server, which must not command the terminal. */
+/* Control characters from the server must not reach the terminal. */
 static void info_print_report(const char *report)
 {
     printf("report       ");
@@ -98,7 +98,7 @@ static json_t *info_json(const struct echoc *echoc, const struct info *info)
                      info->resumes, "chain", chain, "report", report);
 }
 
-/* One message, so that the server has a reason to be talked to; it need not be answered. */
+/* Send one message; it does not matter whether the answer comes. */
 static void info_send_message(const struct echoc *echoc, struct info *info)
 {
     const struct payload payload = {&echoc->frame, 0, 6};
@@ -110,7 +110,7 @@ static void info_send_message(const struct echoc *echoc, struct info *info)
              &ignored);
 }
 
-/* Tickets of TLS 1.3 come behind the handshake, with the first data at the latest. */
+/* TLS 1.3 sends tickets after the handshake, so exchange data before taking the session. */
 static bool info_try_resumption(const struct echoc *echoc, struct info *info)
 {
     static struct dialed second;

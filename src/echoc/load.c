@@ -56,7 +56,7 @@ static void format_bar(double share, char *text)
     text[n] = '\0';
 }
 
-/* One row for each half of a decade between the fastest and the slowest. */
+/* One row for each step of 1, 2, 5, 10 ... between the fastest and the slowest. */
 static void load_print_histogram(const struct histogram *hist)
 {
     static const double steps[] = {1, 2, 5};
@@ -156,7 +156,7 @@ static bool load_is_running(const struct load *load)
     return false;
 }
 
-/* Rates are of the time since the line before; quantiles of all the time. */
+/* The rate covers the time since the line before, the quantiles the whole run. */
 static void load_show_live(const struct load *load)
 {
     static struct load_figures figures;
@@ -189,7 +189,7 @@ static void load_watch(const struct load *load)
         fputc('\n', stderr);
 }
 
-/* A descriptor for each connection, and some. */
+/* Each connection needs a descriptor. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -235,7 +235,7 @@ static int load_report(const struct load *load, double seconds)
     return figures_errors(&figures) == 0 && figures.messages > 0 ? ECHOC_OK : ECHOC_LOST;
 }
 
-/* An interrupt before the count has begun leaves all that there is. */
+/* The warm-up ends with a reset of the figures; interrupted before, they cover the whole time. */
 static double course_counted_seconds(const struct load_course *course)
 {
     uint64_t now = now_nsec();
@@ -252,7 +252,7 @@ int echoc_load(struct echoc *echoc)
 
     load.echoc = echoc;
     raise_descriptor_limit();
-    if (dial(&echoc->target, NULL, &first, &err) < 0) /* better one line now than thousands */
+    if (dial(&echoc->target, NULL, &first, &err) < 0) /* one error now, not one a connection */
         return echoc_error("%s", err.text);
     exchange_end(&first.stream, deadline_in(USEC_PER_SEC), &err);
     stream_close(&first.stream, 0, 0);

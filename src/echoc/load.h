@@ -13,12 +13,12 @@ enum trouble {
     TROUBLE_DIAL,    /* it could not be made */
     TROUBLE_TIMEOUT, /* an answer did not come in time */
     TROUBLE_BROKEN,  /* it ended while answers were due */
-    TROUBLE_WRONG,   /* a byte came back that was not sent there */
+    TROUBLE_WRONG,   /* a byte came back that is not the one sent */
     TROUBLE_END,     /* it did not end in order, or more came back than was sent */
     TROUBLE_COUNT
 };
 
-/* The word for each, as the report has it. */
+/* The name of each in the report. */
 extern const char *const trouble_names[TROUBLE_COUNT];
 
 /* What was measured; adds up over workers. */
@@ -42,8 +42,8 @@ struct load_course {
 
 /*
  * Start a thread with `n` connections, which sends `rate` messages a second in all (0 = as many as
- * are answered) and at the end waits for the answers that are due. `number` tells it from the
- * others. Returns 0, or -1 with *ret_err.
+ * are answered) and at the end waits for the answers that are due. Each worker has another
+ * `number`. Returns 0, or -1 with *ret_err.
  */
 int load_start(const struct echoc *echoc, int number, int n, double rate,
                const struct load_course *course, struct load_worker **ret_worker,
@@ -52,10 +52,10 @@ int load_start(const struct echoc *echoc, int number, int n, double rate,
 /* Add the figures up to now to `to`. May be called while the worker runs. */
 void load_look(struct load_worker *worker, struct load_figures *to);
 
-/* Whether it still runs. */
+/* Whether the worker still runs. */
 bool load_running(struct load_worker *worker);
 
-/* Wait for its end and free it. */
+/* Wait for the worker to end, and free it. */
 void load_join(struct load_worker *worker);
 
 #endif

@@ -10,7 +10,7 @@ static uint64_t conn_depth(const struct conn *conn)
     return conn->worker->echoc->anew ? 1 : (uint64_t)conn->worker->echoc->depth;
 }
 
-/* Begun and not whole back; a message is begun before its first byte is written. */
+/* Messages that began and are not back whole. One begins before its first byte is written. */
 static uint64_t conn_under_way(const struct conn *conn)
 {
     return conn->begun - conn->first - conn->back;
@@ -25,7 +25,7 @@ static void conn_watch(struct conn *conn, unsigned wants)
         (wants & STREAM_WAIT_READ ? EPOLLIN : 0u) | (wants & STREAM_WAIT_WRITE ? EPOLLOUT : 0u);
     if (event.events == conn->events && conn->state != DIALING)
         return;
-    /* while it is dialed, another socket may have got the same number */
+    /* while dialing, the descriptor may be another socket than at the last call */
     if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0)
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
     conn->events = event.events;
@@ -35,7 +35,7 @@ static void conn_rest(struct conn *conn)
 {
     conn->state = RESTING;
     conn->events = 0;
-    conn->owed += conn_under_way(conn) * (conn->worker->rate > 0); /* they are due as before */
+    conn->owed += conn_under_way(conn) * (conn->worker->rate > 0); /* they stay due */
     conn->begun = conn->first + conn->back;
 }
 
@@ -57,7 +57,7 @@ static void conn_note_trouble(struct conn *conn, enum trouble trouble, const str
         figures->first[trouble] = *err;
 }
 
-/* The number of the byte in the stream that came back, from 0. */
+/* How many bytes have come back on this connection. */
 static unsigned long long conn_offset(const struct conn *conn)
 {
     return conn->back * conn->worker->length + conn->in;
@@ -114,7 +114,7 @@ uint64_t load_due_nsec(const struct load_worker *worker, uint64_t number)
            (uint64_t)((double)number / worker->rate * (double)NSEC_PER_SEC);
 }
 
-/* The worker's messages go round its connections. */
+/* A worker's messages go to its connections in turn. */
 static uint64_t conn_message_number(const struct conn *conn, uint64_t i)
 {
     return i * (uint64_t)conn->worker->n + (uint64_t)(conn - conn->worker->conns);
@@ -135,7 +135,7 @@ static bool conn_may_begin(const struct conn *conn)
     return worker->rate == 0 || conn->owed > 0;
 }
 
-/* With --new the wait for the connection is part of the latency. */
+/* With --new the time to connect is part of the latency. */
 static void conn_begin_message(struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
@@ -153,7 +153,7 @@ static void conn_begin_message(struct conn *conn)
     conn->out = 0;
 }
 
-/* Returns the wait; a broken connection is found by the read that follows. */
+/* Returns the STREAM_WAIT_* that it needs. The next read reports a broken connection. */
 static unsigned conn_send(struct conn *conn)
 {
     size_t length = conn->worker->length, n;
@@ -188,7 +188,7 @@ static void conn_end_message(struct conn *conn)
     conn->in = 0;
 }
 
-/* Returns false at the first byte that is not the one that was sent. */
+/* Returns false if a byte is not the one that was sent. */
 static bool conn_check(struct conn *conn, const unsigned char *data, size_t n)
 {
     size_t length = conn->worker->length;
@@ -214,7 +214,7 @@ static bool conn_check(struct conn *conn, const unsigned char *data, size_t n)
     return true;
 }
 
-/* Between the messages of a schedule there may be session tickets, or the server's end. */
+/* Whether to read between messages: session tickets or the server's end may come then. */
 static bool conn_may_idle(const struct conn *conn)
 {
     const struct load_worker *worker = conn->worker;
@@ -222,7 +222,7 @@ static bool conn_may_idle(const struct conn *conn)
     return worker->rate > 0 && !worker->echoc->anew && !worker->stopping;
 }
 
-/* Returns the wait, or -1 when the connection is no more. */
+/* Returns the STREAM_WAIT_* that it needs, or -1 when the connection has failed. */
 static int conn_receive(struct conn *conn)
 {
     static _Thread_local unsigned char data[64 * 1024];
@@ -248,7 +248,7 @@ static int conn_receive(struct conn *conn)
     return 0;
 }
 
-/* Half-close, then nothing but the server's end may come. */
+/* After our half-close only the server's end may come. */
 static void conn_work_ending(struct conn *conn)
 {
     struct stream *stream = &conn->dialed.stream;
@@ -296,7 +296,7 @@ static bool conn_may_dial(const struct conn *conn)
     return !worker->stopping && (!worker->echoc->anew || worker->rate == 0 || conn->owed > 0);
 }
 
-/* After its end the next one begins at once; after a failure before that, the patrol begins it. */
+/* When a connection has ended, the next one begins at once; if it failed before, at the patrol. */
 void load_work(struct conn *conn)
 {
     enum state before;
@@ -314,7 +314,7 @@ void load_work(struct conn *conn)
     } while (before == ENDING && conn->state == RESTING && conn_may_dial(conn));
 }
 
-/* ---- what only the time tells ---- */
+/* ---- timeouts ---- */
 
 void load_check_late(struct conn *conn, uint64_t now)
 {

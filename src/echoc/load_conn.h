@@ -16,7 +16,7 @@ enum state {
     RESTING, /* no connection; the next patrol, or the next message that is due, makes one */
     DIALING,
     READY,
-    ENDING, /* our side is ended, the server's is awaited */
+    ENDING, /* we have ended our side and wait for the server's end */
 };
 
 struct conn {
@@ -34,14 +34,14 @@ struct conn {
     size_t out, in;    /* bytes of the message being written and of the one being read */
     uint64_t *started; /* when each message under way was, or ought to have been, begun; a ring */
     unsigned char *outgoing, *expected;
-    uint64_t moved_nsec; /* when a byte moved last */
-    uint32_t events;     /* that the epoll set has; 0 = not in it for sure */
+    uint64_t moved_nsec; /* when the last byte moved */
+    uint32_t events;     /* in the epoll set; 0 = it may be missing there */
 };
 
 struct load_worker {
     const struct echoc *echoc;
     pthread_t thread;
-    pthread_mutex_t lock; /* of the figures, held while events are worked off */
+    pthread_mutex_t lock; /* guards the figures; held while events are handled */
     struct load_figures figures;
     bool running;
 
@@ -51,18 +51,18 @@ struct load_worker {
     double rate;
     struct load_course course;
     uint64_t due;  /* messages that the schedule has asked for */
-    bool warm;     /* messages count */
-    bool stopping; /* the time is over: nothing new is begun */
+    bool warm;     /* the warm-up is over: messages count */
+    bool stopping; /* the time is over: no message begins */
     size_t length; /* of a message */
 };
 
-/* Go as far as it goes without waiting. */
+/* Go on as far as possible without waiting. */
 void load_work(struct conn *conn);
 
 /* When message `number` of a worker with a rate is due. */
 uint64_t load_due_nsec(const struct load_worker *worker, uint64_t number);
 
-/* Give up what has waited for longer than it may. */
+/* Fail a connection that has waited for longer than its timeout. */
 void load_check_late(struct conn *conn, uint64_t now);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define PATROL_NSEC (NSEC_PER_SEC / 20) /* between two looks for answers that do not come */
+#define PATROL_NSEC (NSEC_PER_SEC / 20) /* between two checks for timeouts */
 #define EVENTS_MAX 64
 
 const char *const trouble_names[TROUBLE_COUNT] = {"dial", "timeout", "broken", "wrong", "end"};
@@ -31,7 +31,7 @@ void load_figures_add(struct load_figures *to, const struct load_figures *from)
 
 /* ---- the worker ---- */
 
-/* The schedule goes on whatever the server does: that is what makes a stall visible. */
+/* The schedule does not wait for the server, so a stall shows in the latencies. */
 static void worker_begin_due(struct load_worker *worker, uint64_t now)
 {
     while (worker->rate > 0 && !worker->stopping && load_due_nsec(worker, worker->due) <= now) {
@@ -65,7 +65,9 @@ static bool worker_is_over(const struct load_worker *worker)
     return true;
 }
 
-/* To the nanosecond: in milliseconds it would be late, or spin on the CPU that the server needs. */
+/*
+ * In nanoseconds: a wait in milliseconds ends late, or as 0 takes CPU time that the server needs.
+ */
 static struct timespec worker_wait_time(const struct load_worker *worker, uint64_t patrol_nsec)
 {
     uint64_t now = now_nsec(), wake = patrol_nsec, left;
@@ -77,7 +79,7 @@ static struct timespec worker_wait_time(const struct load_worker *worker, uint64
                              .tv_nsec = (long)(left % NSEC_PER_SEC)};
 }
 
-/* What went wrong before stays. */
+/* Errors of the warm-up stay counted. */
 static void worker_begin_count(struct load_worker *worker)
 {
     struct load_figures *figures = &worker->figures;

@@ -1,4 +1,4 @@
-/* main.c - the client: its start. */
+/* main.c - the client's main(). */
 #include "echoc/echoc.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ static void on_signal(int number)
     echoc_interrupted = 1;
 }
 
-/* The first one asks, so that what was measured is still printed; the second one ends. */
+/* After the first signal the command still prints what it measured; the second one kills it. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -23,7 +23,7 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* Everything that can be wrong before the first connection. */
+/* Check and prepare all that does not need a connection. */
 static int prepare(struct echoc *echoc, struct err *ret_err)
 {
     struct target *target = &echoc->target;

@@ -269,7 +269,7 @@ static int option_set_number(const struct option_row *row, const char *what, con
     return 0;
 }
 
-/* Put a value into its field. Returns 0, or ECHOC_ERROR after it has said what is wrong. */
+/* Put a value into its field. Returns 0, or ECHOC_ERROR after an error message. */
 static int option_set(const struct option_row *row, const char *text, struct echoc *echoc)
 {
     void *field = (char *)echoc + row->offset;

@@ -1,4 +1,4 @@
-/* payload.c - messages that can be told apart. */
+/* payload.c - messages that differ from each other. */
 #include "echoc/payload.h"
 
 #include "base/splitmix.h"
@@ -25,7 +25,7 @@ static void content_fill(uint64_t key, unsigned char *content, size_t size)
     memcpy(content + whole, &word, size - whole);
 }
 
-/* Letters, none of which begins the end of the message: so the end cannot come too early. */
+/* Make it letters, without the first byte of the terminator: a message must not end early. */
 static void content_make_text(unsigned char *content, size_t size, char avoid)
 {
     for (size_t i = 0; i < size; i++) {

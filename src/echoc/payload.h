@@ -1,6 +1,6 @@
 /*
- * payload.h - messages that can be told apart: made from a seed, so that what comes back can be
- * checked byte by byte without being kept.
+ * payload.h - messages that differ from each other. They are made from a seed, so that an echo can
+ * be checked byte by byte without a copy of what was sent.
  */
 #ifndef ECHOD_ECHOC_PAYLOAD_H
 #define ECHOD_ECHOC_PAYLOAD_H

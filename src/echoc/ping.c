@@ -16,7 +16,7 @@ struct ping {
     struct tls_session *session; /* of the connection before, for --resume */
     unsigned long sent, received, resumed;
     struct histogram connect, handshake, echo;
-    bool refused; /* the server is not who it should be: no use to go on */
+    bool refused; /* the handshake failed, and would fail again */
     struct err err;
 };
 
@@ -35,7 +35,7 @@ static void ping_hang_up(struct ping *ping)
     ping->connected = false;
 }
 
-/* What is wrong in TLS with a server that answers will be wrong the next time as well. */
+/* A handshake that failed with a server that answers would fail the next time as well. */
 static int ping_connect(struct ping *ping)
 {
     if (ping->connected)
@@ -91,8 +91,8 @@ static int ping_once(struct ping *ping)
     result = exchange(&ping->dialed.stream, ping->message, payload_length(&ping->payload),
                       deadline_in(ping->echoc->wait_usec), &ping->err);
     if (result != EXCHANGE_OK) {
-        stream_close(&ping->dialed.stream, 0,
-                     0); /* an answer that comes late would be taken for the next */
+        /* a late answer would be taken for that to the next message */
+        stream_close(&ping->dialed.stream, 0, 0);
         ping->connected = false;
         return -1;
     }
@@ -167,7 +167,7 @@ static void ping_run(struct ping *ping)
 
     while (!echoc_interrupted && !ping->refused) {
         if (ping_once(ping) < 0) {
-            if (echoc_interrupted) /* which looks like a deadline to who waits */
+            if (echoc_interrupted) /* an interrupted wait looks like a timeout */
                 err_set(&ping->err, "interrupted");
             ping_show_loss(ping);
         }
@@ -203,7 +203,7 @@ int echoc_ping(struct echoc *echoc)
     if (!ping.message)
         return echoc_error("out of memory");
     if (!echoc->anew)
-        ping_connect(&ping); /* the first message will tell if it failed */
+        ping_connect(&ping); /* if this fails, the first message tells why */
     if (!ping.refused)
         ping_show_head(&ping);
     ping_run(&ping);

@@ -1,4 +1,4 @@
-/* url.c - where a client goes. */
+/* url.c - the URL of a server. */
 #include "echoc/url.h"
 
 #include <ctype.h>
@@ -8,7 +8,7 @@
 
 static const char forms[] = "tcp://HOST:PORT, tls://HOST:PORT, unix:PATH or tls+unix:PATH";
 
-/* If `*text` begins with `prefix`, go behind it. */
+/* If `*text` begins with `prefix`, move past it. */
 static bool url_skip(const char **text, const char *prefix)
 {
     size_t length = strlen(prefix);
@@ -50,7 +50,7 @@ static int url_parse_authority(const char *text, struct url *url)
         host++;
         colon[-1] = '\0';
     } else if (strchr(host, ':')) {
-        return -1; /* an IPv6 address without brackets: which colon divides? */
+        return -1; /* an IPv6 address needs brackets to tell its port */
     }
     if (host[0] == '\0' || strlen(host) >= sizeof(url->host))
         return -1;

@@ -1,5 +1,5 @@
 /*
- * url.h - where a client goes: tcp://HOST:PORT, tls://HOST:PORT, unix:PATH, tls+unix:PATH.
+ * url.h - the URL of a server: tcp://HOST:PORT, tls://HOST:PORT, unix:PATH, tls+unix:PATH.
  */
 #ifndef ECHOD_ECHOC_URL_H
 #define ECHOD_ECHOC_URL_H

@@ -44,7 +44,7 @@ start_echod "listeners = ( { name = \"plain\"; port = 0; }, { name = \"tls\"; po
 names='plain tls unix tls-unix'
 
 # ---- all comes back ----
-size=${bytes-$((1 << 26))} # many times as much as it may need of memory
+size=${bytes-$((1 << 26))} # many times the memory that it may use
 for name in plain tls; do
     expect "$name: $((size >> 20)) MiB" large $name $size
     expect_records 1 end=closed listener=$name bytes_in=$size bytes_out=$size
@@ -112,7 +112,7 @@ run 1 cat --json "$(bad drop@30000)" <input
 expect "--json of a loss" eval 'tail -n 1 err >last; json "d[\"ok\"] is False and
 d[\"received_bytes\"] == 99999 and \"99999 of 100000\" in d[\"error\"]" last'
 
-# ---- an output that nobody reads, and none at all ----
+# ---- output that nobody reads, a server that is not there, input that cannot be read ----
 broken_pipe() {
     head -c 3000000 /dev/zero |
         timeout 60 "$ECHOC" cat --ca "$PKI/ca.crt" "$(url "$1")" 2>err | head -c 1000 >/dev/null

@@ -83,7 +83,7 @@ expect "a stopped server, TLS" answers 2 CRITICAL ".*: TLS: Connection timed out
     --timeout 0.3 "${ca[@]}" "$tls"
 kill -CONT "$echod_pid"
 
-# ---- UNKNOWN: it is the check, and not the server, that is wrong ----
+# ---- UNKNOWN: the check is wrong, not the server ----
 expect "an unknown host" answers 3 UNKNOWN "no-such-host.invalid:7: resolve: .*" tcp://no-such-host.invalid:7
 expect "no URL of this kind" answers 3 UNKNOWN ".*http://localhost.* is no URL.*" http://localhost:7
 expect "a CA that is not there" answers 3 UNKNOWN ".*nothing.*" --ca nothing "$tls"

@@ -50,7 +50,7 @@ expect "the chain: the issuer" is 'certificate 1:' '/CN=echod test intermediate 
 expect "and its issuer" is '    issuer' '/CN=echod test CA'
 expect "the chain ends there" test "$(grep -c '^certificate ' out)" = 2
 
-# ---- whatever the framing, one message is enough ----
+# ---- one message is enough, with any framing ----
 for framing in line marker length; do
     before=$SECONDS
     run 0 info "${ca[@]}" --framing $framing "$(url tls-$framing)"
@@ -96,7 +96,7 @@ greeting $'\e[31mred\a'
 run 0 info "tcp://127.0.0.1:$(cat greeter)"
 expect "no control characters" test "$(tr -d '[:print:]\n' <out | wc -c)" = 0
 
-# ---- whoever is not who he should be ----
+# ---- servers that are not trusted, or not there ----
 run 2 info "$(url tls)"
 expect "not trusted" complains ': TLS: certificate '
 run 0 info --insecure "$(url tls)"

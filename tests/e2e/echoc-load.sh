@@ -5,7 +5,7 @@
 
 ca=(--ca "$PKI/ca.crt")
 
-# a load of a moment, or of longer where that is not enough: for all connections, or for the byte that is wrong
+# a short load, and longer ones until all connections, or the wrong byte, were seen
 long_enough() { # STATUS EXPRESSION OPTION...
     local seconds
     for seconds in 0.2 2 20; do
@@ -98,7 +98,7 @@ expect "in words" says "^  wrong +[0-9]+, the first: another byte than was sent 
 run 2 load -d 0.3 "tcp://127.0.0.1:$(nobody)"
 expect "nobody listens" complains ': connect: Connection refused$'
 
-# ---- connections that wait for their turn: a schedule leaves most of them idle ----
+# ---- a schedule that leaves most connections idle ----
 cpu_msec() { # of this shell's children that have ended
     awk -v ticks="$(getconf CLK_TCK)" '{ print int(($16 + $17) * 1000 / ticks) }' /proc/$$/stat
 }
@@ -110,7 +110,7 @@ for name in plain tls; do
     sanitized || expect "$name: and none needs the processor" test $((after - before)) -lt 800
 done
 
-# ---- a pause of a second, which a schedule shows and the closed loop hides, and so does a warm-up that sees it ----
+# ---- a pause of a second: a schedule shows it; a closed loop hides it, and so does a warm-up ----
 plain=$(url plain)
 beside() { # NAME OPTION...: a load, whose figures are NAME/out, beside the others
     mkdir "$1"

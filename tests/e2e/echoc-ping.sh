@@ -74,7 +74,7 @@ d["connect"]["count"] == 1 and d["echo"]["count"] == 2'
 
 # ---- until it is interrupted ----
 for signal in INT TERM; do
-    : >out # the lines of the one before are not its
+    : >out # without the lines of the run before
     "$ECHOC" ping -i 60 "$plain" >out 2>err & # between two messages: one under way would be lost
     within 60 says ' seq=1 ' || fail "no answer"
     kill -$signal $!
@@ -121,7 +121,7 @@ expect "the others, on other connections" summary 3 2 33.33 echo connect
 run 1 ping -c 2 -i 0 -W 3 "$(bad stall@100)"
 expect "half an answer" says '^seq=2 echo: timed out after 36 of 64 bytes$'
 
-# ---- what will not get better ----
+# ---- errors that a second try would not change ----
 run 2 ping --servername wrong.example "${ca[@]}" "$tls"
 expect "another name: the names there are" complains \
     "TLS: the certificate is not for this name, but for localhost, 127.0.0.1, ::1$"
@@ -136,8 +136,8 @@ expect "TLS with a plain server" complains ': TLS: '
 run 0 ping -c 1 --insecure "$tls"
 expect "--insecure" says '^64 bytes: seq=1 '
 
-# ---- as another one measures it; strace takes some time itself, which must be little of all ----
-agrees() { # the median from sendto to the recvfrom that has all, both within 60 %
+# ---- strace measures the same; its own time must be a small part ----
+agrees() { # the median from sendto to the recvfrom that has all, which differ by less than 20 %
     python3 - <<'END'
 import json, re, statistics
 trips, begin = [], None

@@ -2,7 +2,7 @@
 # echoc-usage.sh - help, version, and words for every argument that is wrong.
 . "$(dirname "$0")/lib.sh"
 
-url=tcp://127.0.0.1:$(nobody) # where no argument may ever lead to
+url=tcp://127.0.0.1:$(nobody) # a wrong argument must not lead to a connection
 wrong() { # REGEX ARGUMENT...: exit status 2, nothing on standard output, and these words
     run 2 "${@:2}" </dev/null
     [ ! -s out ] && complains "$1" || {

@@ -34,7 +34,7 @@ struct echo_server {
 struct echo_server start_server(int listener, const struct tls_server *tls);
 void stop_server(struct echo_server *server);
 
-/* Where a bound socket or a server is, to be dialled with patience. */
+/* Where a bound socket or a server is, to be dialled with a long timeout. */
 struct target target_at(int bound);
 struct target target_of(const struct echo_server *server);
 

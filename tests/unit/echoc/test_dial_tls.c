@@ -1,4 +1,4 @@
-/* test_dial_tls.c - dialling with TLS: what is agreed on, and whom it does not trust. */
+/* test_dial_tls.c - dialling with TLS: what is negotiated, and which servers are not trusted. */
 #include "../tls/tls_helper.h"
 #include "dial_helper.h"
 
@@ -78,7 +78,7 @@ static void assert_dial_fails(const struct target *target, const char *reason)
     assert_string_equal(err.text, wanted);
 }
 
-/* ---- what is agreed on ---- */
+/* ---- what is negotiated ---- */
 
 static void a_tls_connection_is_ready_with_its_facts(void **state)
 {
@@ -124,7 +124,7 @@ static void tls_goes_over_unix_too(void **state)
     close_scene(&scene);
 }
 
-/* OpenSSL lets no session resume whose connection did not end in order, hence the ends. */
+/* OpenSSL does not resume the session of a connection that did not end in order. */
 static void a_session_is_resumed(void **state)
 {
     struct scene scene = open_scene("server", listen_tcp(), version_of(state));
@@ -147,7 +147,7 @@ static void a_session_is_resumed(void **state)
     close_scene(&scene);
 }
 
-/* ---- whom it does not trust ---- */
+/* ---- servers that are not trusted ---- */
 
 static void a_wrong_name_is_told_with_the_right_ones(void **state)
 {

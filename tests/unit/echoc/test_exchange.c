@@ -94,7 +94,7 @@ static void nothing_needs_no_answer(void **state)
     close_pair(&pair);
 }
 
-/* What belongs to the next message is left for it. */
+/* The bytes of the next message stay in the socket. */
 static void no_more_is_read_than_was_sent(void **state)
 {
     struct pair pair = open_pair();
@@ -201,7 +201,7 @@ static unsigned char *large_message(void)
     return message;
 }
 
-/* The real echo, which stops reading while nobody reads from it. */
+/* The echo loop of echod, which stops reading while nobody reads from it. */
 static pid_t fork_echo(struct pair *pair)
 {
     const struct echo_limits no_limits = {.deadline = DEADLINE_NEVER};
@@ -369,7 +369,7 @@ static void a_truncated_end_is_told(void **state)
     assert_end_fails(&pair, SOON, "end: the server closed without close_notify");
 }
 
-/* unix(7): who closes with unread input breaks the connection. */
+/* unix(7): closing a socket with unread input breaks the connection. */
 static void a_broken_end_is_told(void **state)
 {
     struct pair pair = open_pair();

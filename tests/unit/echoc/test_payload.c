@@ -1,4 +1,4 @@
-/* test_payload.c - messages that can be told apart, and are one message each. */
+/* test_payload.c - messages that differ from each other, and are one message each. */
 #include "echoc/payload.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* test_url.c - where a client goes: every form, and everything that is none. */
+/* test_url.c - the URL of a server: every form, and texts that are not URLs. */
 #include "echoc/url.h"
 
 #include <setjmp.h>
