@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-/* As splitmix64(), in half the time, which is much of the load's; the key is mixed already. */
+/*
+ * A weaker mix than splitmix64(), for keys that are mixed already: it takes half the time, and
+ * filling messages is much of the load generator's work.
+ */
 static uint64_t payload_spread(uint64_t x)
 {
     x *= UINT64_C(0x9e3779b97f4a7c15);
