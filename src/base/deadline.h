@@ -1,8 +1,8 @@
 /*
  * deadline.h - "until when", on the monotonic clock.
  *
- * A phase of a client's life has one deadline in total, set when it begins; a peer that trickles
- * bytes does not push it away.
+ * Each phase of a client's life has one deadline in total, set when it begins; a peer that trickles
+ * bytes does not postpone it.
  */
 #ifndef ECHOD_BASE_DEADLINE_H
 #define ECHOD_BASE_DEADLINE_H
@@ -13,7 +13,7 @@
 #define USEC_PER_SEC UINT64_C(1000000)
 #define USEC_PER_MSEC UINT64_C(1000)
 
-/* A moment in microseconds of CLOCK_MONOTONIC; DEADLINE_NEVER lies after all of them. */
+/* A moment in microseconds of CLOCK_MONOTONIC; DEADLINE_NEVER is later than all others. */
 typedef uint64_t deadline_t;
 #define DEADLINE_NEVER UINT64_MAX
 
@@ -26,7 +26,7 @@ uint64_t now_nsec(void);
 /* The moment `usec` microseconds from now; 0 means never, as in the settings. */
 deadline_t deadline_in(uint64_t usec);
 
-/* Whether the moment has come. Costs no clock reading for DEADLINE_NEVER. */
+/* Whether the moment has come. Does not read the clock for DEADLINE_NEVER. */
 bool deadline_passed(deadline_t deadline);
 
 /* Microseconds left: 0 once passed, UINT64_MAX for never. */

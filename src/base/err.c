@@ -1,4 +1,4 @@
-/* err.c - texts for what went wrong. */
+/* err.c - error texts, and reports of faults. */
 #include "base/err.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* fdpass.c - a descriptor goes along with data over an AF_UNIX socket. */
+/* fdpass.c - send a descriptor along with data over an AF_UNIX socket. */
 #include "base/fdpass.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* file.c - opening the files that settings name. */
+/* file.c - opens and replaces the files that settings name. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Returns NULL, or why the file will not do. */
+/* Returns NULL, or why the file cannot be used. */
 static const char *judge(int fd, size_t *ret_size)
 {
     struct stat st;
@@ -24,7 +24,7 @@ static const char *judge(int fd, size_t *ret_size)
     return NULL;
 }
 
-/* Of open(2), in words that fit. */
+/* The reason of a failed open(2). strerror(3) would mislead for these two. */
 static const char *why(int error)
 {
     return error == ELOOP   ? "it is a symbolic link, or a loop of them"
@@ -32,7 +32,7 @@ static const char *why(int error)
                             : strerror(error);
 }
 
-/* Takes what open(2) has returned. */
+/* Check the result of open(2), and hand it to the caller. */
 static const char *take(int fd, int *ret_fd, size_t *ret_size)
 {
     const char *reason;
@@ -64,7 +64,7 @@ const char *file_append(const char *path, bool *ret_made, int *ret_fd)
     return take(fd, ret_fd, &size);
 }
 
-/* Where there is none, whether its directory takes one. */
+/* For a file that does not exist: whether its directory lets us make it. */
 static const char *judge_directory(const char *path)
 {
     char *copy = strdup(path);
@@ -89,7 +89,7 @@ const char *file_judge_append(const char *path)
     return reason;
 }
 
-/* Returns NULL, or why it cannot be done. */
+/* Returns NULL, or why the data cannot be written. */
 static const char *fill(int fd, const char *data, size_t size)
 {
     while (size > 0) {
@@ -103,7 +103,10 @@ static const char *fill(int fd, const char *data, size_t size)
     return fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) < 0 ? strerror(errno) : NULL;
 }
 
-/* What a run before this one has left half-done goes; nothing that is there is written into. */
+/*
+ * An earlier run may have left a half-written file: remove it. O_EXCL makes sure that we never
+ * write into an existing one.
+ */
 const char *file_replace(const char *path, const char *data, size_t size)
 {
     char new[PATH_MAX];

@@ -1,4 +1,4 @@
-/* log.c - one line for the log. */
+/* log.c - writes lines to the journal or to stderr, without waiting. */
 #include "base/log.h"
 
 #include "base/deadline.h"
@@ -15,19 +15,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096 /* PIPE_BUF of Linux: a pipe takes a line whole or not at all */
+#define LINE_MAX_BYTES 4096 /* PIPE_BUF of Linux: a pipe takes a whole line or nothing */
 #define THROTTLE_USEC (10 * USEC_PER_SEC)
 
 static struct {
     int level;
     int journal_fd; /* -1: lines go to stderr */
-    int tty_fd;     /* stderr once more, non-blocking, where it is a terminal; else -1 */
+    int tty_fd;     /* a non-blocking descriptor of stderr if that is a terminal; else -1 */
     bool stderr_forbidden;
-    unsigned long lost;         /* lines that no sink took, and of which none has told yet */
-    unsigned long long dropped; /* and all of them */
+    unsigned long lost; /* lines that no sink took, and that no later line has reported yet */
+    unsigned long long dropped; /* all lines that no sink took */
 } state = {.level = LOG_INFO, .journal_fd = -1, .tty_fd = -1};
 
-/* A line in the making: what does not fit is cut. */
+/* A line under construction; what does not fit is cut. */
 struct line {
     size_t length;
     char text[LINE_MAX_BYTES];
@@ -71,8 +71,9 @@ static void end_line(struct line *line)
 }
 
 /*
- * A pipe, socket or terminal that nobody reads must not stop us: ask before the write. A terminal's
- * yes is no promise for a whole line, so that is written to without blocking.
+ * A pipe, socket or terminal without a reader must not block us: poll before the write. For a
+ * terminal, POLLOUT does not promise room for a whole line, so it is written through a non-blocking
+ * descriptor.
  */
 static bool send_stderr(const struct line *line)
 {
@@ -93,8 +94,10 @@ static bool send_journal(const struct line *line)
                   (const struct sockaddr *)&journal, sizeof(journal)) == (ssize_t)line->length;
 }
 
-/* Quoted only where a reader that splits at blanks would be misled. No quote is left inside, nor a
- * backslash, which many readers take for an escape, of the last quote too. */
+/*
+ * Quote a value only if a reader that splits at blanks would misread it. Escape quotes inside, and
+ * backslashes: many readers take one for an escape, even of the last quote.
+ */
 static void put_value(struct line *line, const char *value)
 {
     if (*value != '\0' && strpbrk(value, " \"=") == NULL) {

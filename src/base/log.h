@@ -6,7 +6,7 @@
  * systemd-journald stalls; the journal's documented native protocol on a non-blocking socket
  * (systemd.io/JOURNAL_NATIVE_PROTOCOL) does not.
  *
- * Every byte that is not printable ASCII leaves as \xNN, so that no peer can forge a line.
+ * Every byte that is not printable ASCII is written as \xNN, so that no peer can forge a line.
  */
 #ifndef ECHOD_BASE_LOG_H
 #define ECHOD_BASE_LOG_H
@@ -28,7 +28,7 @@ struct log_field {
     const char *value;
 };
 
-/* A line held back while its like come too often; zero-initialise one for each kind of line. */
+/* Suppresses lines of one kind that come too often; zero-initialise one for each kind of line. */
 struct throttle {
     uint64_t open_again_usec;
     unsigned long held;
@@ -40,30 +40,32 @@ struct throttle {
  */
 void log_open(enum log_target target, int level);
 
-/* Before log_open(): keep every line off stderr, which is a client's socket (inetd). */
+/* Before log_open(): never write a line to stderr, because it is a client's socket (inetd). */
 void log_forbid_stderr(void);
 
 /* Close what log_open() has opened. */
 void log_close(void);
 
-/* Whether a line of this level would be logged: spares the work of making one that is not. */
+/* Whether a line of this level would be logged. Ask before building a line that costs time. */
 bool log_enabled(int level);
 
 /* Log one printf-style line. */
 void log_line(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same, at most once in ten seconds for each throttle; the next one tells how many were held.
+/*
+ * The same, at most once in ten seconds for each throttle; the next line says how many were
+ * suppressed.
  */
 void log_throttled(struct throttle *throttle, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
  * Log an event with fields. The journal gets `message` and each field by its name; stderr gets the
- * fields as `name=value`, in lower case and without the prefix ECHOD_; MESSAGE_ID stays out there.
+ * fields as `name=value`, in lower case and without the prefix ECHOD_, but not MESSAGE_ID.
  */
 void log_event(int level, const char *message, const struct log_field *fields, size_t n_fields);
 
-/* Lines that neither sink took, since the start. */
+/* The number of lines that neither sink took, since the start. */
 unsigned long long log_dropped(void);
 
 #define log_error(...) log_line(LOG_ERR, __VA_ARGS__)

@@ -1,4 +1,4 @@
-/* mapping.c - large tables that cost nothing where they are not touched. */
+/* mapping.c - large tables that use no memory where they are not touched. */
 #include "base/mapping.h"
 
 #include <sys/mman.h>

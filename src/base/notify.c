@@ -1,4 +1,4 @@
-/* notify.c - what the service manager is told. */
+/* notify.c - messages to the service manager. */
 #include "base/notify.h"
 
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #define ONCE_SEC 5
 
-/* Returns the length of the manager's address, or 0 where there is none. */
+/* Returns the length of the manager's address, or 0 without a manager. */
 static socklen_t find_manager(struct sockaddr_un *ret_manager)
 {
     const char *path = getenv("NOTIFY_SOCKET");

@@ -1,4 +1,4 @@
-/* sandbox.c - the sandbox of a process that strangers talk to. */
+/* sandbox.c - the sandbox of the processes that untrusted peers talk to. */
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -26,12 +26,15 @@
 #include <unistd.h>
 
 #define OOM_SCORE_FILE "/proc/self/oom_score_adj"
-/* The highest of proc(5): what a process has mapped counts too, and the parent has as much. */
+/*
+ * The highest value of proc(5): the kernel also counts what a process has mapped, and the parent
+ * has as much mapped as a child.
+ */
 #define OOM_SCORE "1000"
 
-/* ---- seccomp: what may be called, everything else ends the process ---- */
+/* ---- seccomp: the allowed system calls; any other kills the process ---- */
 
-/* One system call, and what its arguments must be where `n` is not 0. */
+/* One system call, and the conditions on its arguments, of which there are `n`. */
 struct rule {
     int call;
     unsigned n;
@@ -56,14 +59,14 @@ struct rule {
     }
 
 /*
- * Memory, time, random numbers, the end: what libc and OpenSSL want of any process. Under load
- * strace shows getpid, getrandom, close and exit_group of them, and next to no memory: with
- * glibc 2.36 to 2.43, OpenSSL 3.0 to 3.6, jansson 2.14 and 2.15, in TLS 1.2 and 1.3, with ML-KEM,
- * ML-DSA, resumption and reports. The others are for what is rare: a shortage, a first call, a
- * stop.
+ * Memory, time, random numbers and exit: what libc and OpenSSL need in any process. Under load,
+ * strace shows only getpid, getrandom, close and exit_group of these, and almost no memory calls:
+ * with glibc 2.36 to 2.43, OpenSSL 3.0 to 3.6, jansson 2.14 and 2.15, in TLS 1.2 and 1.3, with
+ * ML-KEM, ML-DSA, resumption and reports. The others are for rare cases: a shortage, a first call,
+ * a stop.
  */
 static const struct rule common_rules[] = {
-    ALLOW_IF(sendto, 1, EQUALS(4, 0)), /* no address: only to whom the socket is connected */
+    ALLOW_IF(sendto, 1, EQUALS(4, 0)), /* without an address: to the peer of the socket only */
     ALLOW_IF(mmap, 1, HAS_NOT(2, PROT_EXEC)),
     ALLOW(munmap),
     ALLOW(mremap),
@@ -74,14 +77,14 @@ static const struct rule common_rules[] = {
     ALLOW(gettimeofday),
     ALLOW(time),
     ALLOW(getrandom),
-    ALLOW(rt_sigprocmask), /* around the first getrandom(3) of a process, in glibc from 2.41 on */
-    ALLOW(getpid),         /* OpenSSL's generator asks whether it has been forked */
+    ALLOW(rt_sigprocmask), /* glibc from 2.41 on: around the first getrandom(3) of a process */
+    ALLOW(getpid),         /* OpenSSL's generator checks whether it has been forked */
     ALLOW(close),
     ALLOW(rt_sigreturn),
-    ALLOW(restart_syscall), /* what poll(2) and futex(2) go on with after SIGCONT */
+    ALLOW(restart_syscall), /* continues poll(2) and futex(2) after SIGCONT */
     ALLOW(exit),
     ALLOW(exit_group),
-#ifdef ECHOD_SANITIZED /* before each exit, around locks, and for the first lines of a report */
+#ifdef ECHOD_SANITIZED /* the sanitizers: before exits, around locks, for the start of a report */
     ALLOW(sigaltstack),
     ALLOW(sched_yield),
     ALLOW(gettid),
@@ -105,8 +108,9 @@ static const struct rule client_rules[] = {
 };
 
 /*
- * Of the process that makes those of clients, and of theirs until they are sandboxed: to be asked
- * for one and to make it; there to call the signer, and to give up all the rest.
+ * The additional calls of the fork server, and of a client's process until it is sandboxed. The
+ * fork server receives requests and forks; the client's process opens its channel to the signer and
+ * enters the sandbox.
  */
 static const struct rule forkserver_rules[] = {
     ALLOW(recvmsg),
@@ -133,16 +137,16 @@ static const struct rule signer_rules[] = {
         array, COUNT(array)                                                                        \
     }
 
-/* The programs, of which processes have one or two; what both let through can be called. */
+/* The seccomp filters. A client's process has FORKSERVER and then CLIENT; a call must pass both. */
 enum program {
-    FORKSERVER, /* what a client's process may call, and what comes before it */
-    CLIENT,     /* none of the latter any more */
+    FORKSERVER, /* an allow list: common, client and fork server rules */
+    CLIENT,     /* a deny list: the fork server rules */
     SIGNER,
     PROGRAMS
 };
 
 static const struct {
-    uint32_t listed, others; /* what becomes of the calls in the lists, and of others */
+    uint32_t listed, others; /* the action for calls in the lists, and for all others */
     struct {
         const struct rule *rules;
         size_t n;
@@ -155,13 +159,13 @@ static const struct {
     [SIGNER] = {SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS, {LIST(common_rules), LIST(signer_rules)}},
 };
 
-/* What the parent has prepared. */
+/* What sandbox_prepare() has made. */
 static struct {
     struct sock_fprog programs[PROGRAMS];
-    int ruleset; /* of Landlock; -1 where the kernel has none */
+    int ruleset; /* of Landlock; -1 if the kernel has no Landlock */
 } prepared = {.ruleset = -1};
 
-/* A call that is not allowed is not with any arguments. */
+/* In a deny program argument conditions are dropped: the call is denied whatever its arguments. */
 static int add_rules(scmp_filter_ctx filter, uint32_t action, const struct rule *rules, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -175,7 +179,7 @@ static int add_rules(scmp_filter_ctx filter, uint32_t action, const struct rule 
     return 0;
 }
 
-/* Returns the program that libseccomp wrote to the file. */
+/* Read the program that libseccomp wrote to the file. */
 static int load_program(int fd, struct sock_fprog *ret_program)
 {
     struct sock_filter *code;
@@ -205,7 +209,7 @@ static int export_program(scmp_filter_ctx filter, struct sock_fprog *ret_program
     return error;
 }
 
-/* Once here and not in each child: compiling costs 100 us and more. */
+/* Compiling takes 100 us and more, so it is done once and not in each child. */
 static int compile(enum program program)
 {
     scmp_filter_ctx filter = seccomp_init(programs[program].others);
@@ -213,7 +217,7 @@ static int compile(enum program program)
 
     if (!filter)
         return -ENOMEM;
-    error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, see HACKING.md */
+    error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: doc/design.md */
     for (size_t i = 0; i < COUNT(programs[program].lists) && error == 0; i++)
         error = add_rules(filter, programs[program].listed, programs[program].lists[i].rules,
                           programs[program].lists[i].n);
@@ -230,16 +234,16 @@ static bool has_seccomp(void)
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-/* ---- Landlock: a ruleset that handles all there is and allows none of it ---- */
+/* ---- Landlock: a ruleset that handles every kind of access and allows none ---- */
 
-/* As in linux/landlock.h, which may be older than the kernel. */
+/* As in linux/landlock.h, which may be older than the running kernel. */
 struct ruleset {
     uint64_t access_fs, access_net, scoped;
 };
 
 #define BITS(n) ((UINT64_C(1) << (n)) - 1)
 
-/* What each version of the interface can bar; landlock(7). */
+/* The kinds of access that each version of the interface can handle; landlock(7). */
 static const struct ruleset handled[] = {
     {BITS(13), 0, 0},       {BITS(14), 0, 0},       {BITS(15), 0, 0},
     {BITS(15), BITS(2), 0}, {BITS(16), BITS(2), 0}, {BITS(16), BITS(2), BITS(2)},
@@ -256,9 +260,9 @@ static int make_ruleset(void)
     return (int)syscall(SYS_landlock_create_ruleset, &handled[version - 1], sizeof(handled[0]), 0);
 }
 
-/* ---- the score by which the kernel chooses whom to kill ---- */
+/* ---- the score by which the kernel chooses a process to kill when memory runs out ---- */
 
-/* Best effort: without a /proc the kernel's own judgement has to do. */
+/* Best effort: without /proc the kernel decides by its own score. */
 static void raise_oom_score(void)
 {
     int fd = open(OOM_SCORE_FILE, O_WRONLY | O_CLOEXEC);
@@ -270,7 +274,7 @@ static void raise_oom_score(void)
     close(fd);
 }
 
-/* ---- prepare, sandbox ---- */
+/* ---- prepare, enter ---- */
 
 int sandbox_prepare(struct err *ret_err)
 {
@@ -287,7 +291,10 @@ int sandbox_prepare(struct err *ret_err)
     return 0;
 }
 
-/* All are above standard error, and n is no more: no dup2(2) hits one that is still to come. */
+/*
+ * Make kept[i] descriptor i and close all others. Each of them is above standard error, and thus
+ * above n: dup2(2) never overwrites one that is still to be moved.
+ */
 static int keep_only(const int *kept, size_t n)
 {
     unsigned first = (unsigned)n;
@@ -295,13 +302,16 @@ static int keep_only(const int *kept, size_t n)
     for (size_t i = 0; i < n; i++)
         if (dup2(kept[i], (int)i) < 0)
             return -1;
-#ifdef ECHOD_SANITIZED /* reports on standard error */
+#ifdef ECHOD_SANITIZED /* they report on standard error */
     first = STDERR_FILENO + 1;
 #endif
     return close_range(first, ~0u, 0);
 }
 
-/* RLIMIT_FSIZE is of the offset: what is there already counts. The first is a socket. */
+/*
+ * RLIMIT_FSIZE limits the offset of a write, so the size that a file has now counts. The first
+ * descriptor is a socket.
+ */
 static int limit_growth(size_t n)
 {
     struct rlimit own;
@@ -323,8 +333,9 @@ static int limit_growth(size_t n)
 }
 
 /*
- * A client's process gets no descriptor beyond those it keeps, which stand lowest: the limit is
- * their number and not 0, with which poll(2) fails. The signer is handed one for each handshake.
+ * A client's process gets no further descriptor: the kept ones have the lowest numbers, and the
+ * limit is how many they are. It cannot be 0, with which poll(2) fails. The signer receives a
+ * descriptor for each handshake.
  */
 static int set_limits(enum sandbox_kind kind, size_t n)
 {
@@ -337,7 +348,10 @@ static int set_limits(enum sandbox_kind kind, size_t n)
     return setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ? -1 : 0;
 }
 
-/* Without privileges a process may restrict itself only once it can gain none by execve(2). */
+/*
+ * A process without privileges may restrict itself only after it has given up gaining any by
+ * execve(2).
+ */
 static int restrict_self(void)
 {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -350,7 +364,8 @@ static int load(enum program program)
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.programs[program], 0, 0);
 }
 
-static bool has_begun; /* what all clients' processes have in common */
+/* sandbox_forkserver() has succeeded, here or in the process that forked this one. */
+static bool has_begun;
 
 int sandbox_forkserver(void)
 {

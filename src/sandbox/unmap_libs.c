@@ -1,4 +1,4 @@
-/* unmap_libs.c - which libraries a process goes on with. */
+/* unmap_libs.c - unmaps the libraries that a process does not call. */
 #include "sandbox/unmap_libs.h"
 
 #include <elf.h>
@@ -14,11 +14,12 @@
 #define OBJECTS_MAX 64
 
 /* Marks of an object. */
-#define LINKED 1u /* the program's own: there since the start */
+#define LINKED 1u /* the program was linked with it: mapped since the start */
 #define NEEDED 2u /* by a child */
 
-/* All objects of this process as ld.so(8) has them, the program first, then what it was linked
- * with.
+/*
+ * All objects of this process in the order of ld.so(8): first the program, then those that it was
+ * linked with.
  */
 struct objects {
     unsigned n;
@@ -60,7 +61,9 @@ static const char *file_name(const struct object *object)
     return slash ? slash + 1 : object->path;
 }
 
-/* ld.so(8) has made addresses of what were offsets in the file; the kernel's own object has none.
+/*
+ * ld.so(8) has replaced offsets in the file by addresses; in the kernel's own object (vdso(7)) they
+ * are still offsets.
  */
 static const char *strings(const struct object *object)
 {
@@ -93,7 +96,7 @@ static bool is_at(const struct object *object, uintptr_t address)
     return false;
 }
 
-/* libc has many names. */
+/* libc is found by a function of it, since its file has many names. */
 static bool is_wanted(const struct object *object, const char *const *wanted)
 {
     for (; *wanted; wanted++)
@@ -102,7 +105,7 @@ static bool is_wanted(const struct object *object, const char *const *wanted)
     return is_at(object, (uintptr_t)recv);
 }
 
-/* All of it, with the gaps between its segments. */
+/* Unmap the whole object, with the gaps between its segments. */
 static void unmap(const struct object *object)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = UINTPTR_MAX, end = 0;
@@ -125,7 +128,7 @@ static bool is_bound_at_start(void)
 {
     const char *bind_now = getenv("LD_BIND_NOW");
 
-#ifdef ECHOD_SANITIZED /* whose library looks into every other */
+#ifdef ECHOD_SANITIZED /* the sanitizers' library looks into every other */
     return false;
 #endif
     return bind_now && *bind_now != '\0';

@@ -1,4 +1,4 @@
-/* user.c - who root becomes. */
+/* user.c - the user that root becomes. */
 #include "sandbox/user.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* Returns whether the whole text is a number that an id can be. */
+/* Returns whether the whole text is a number in the range of an id. */
 static bool is_id(const char *text, unsigned *ret_id)
 {
     char *end;
@@ -68,8 +68,8 @@ int user_find(const char *user, const char *group, struct faults *faults, struct
 }
 
 /*
- * A process that has changed its user cannot be looked at by that user, which goes for its own
- * files of /proc as well: a client's process raises its score there.
+ * A process that has changed its user is not dumpable, and then /proc/self belongs to root
+ * (proc(5)). Make it dumpable again: a client's process raises its own score there.
  */
 int user_become(const struct user *user, struct err *ret_err)
 {

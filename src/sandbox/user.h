@@ -1,5 +1,5 @@
 /*
- * user.h - who root becomes once it has what only root can get.
+ * user.h - the user that root becomes once it has what only root can get.
  */
 #ifndef ECHOD_SANDBOX_USER_H
 #define ECHOD_SANDBOX_USER_H
@@ -18,14 +18,14 @@ struct user {
 
 /*
  * Look up a user by name or number, and a group; NULL for the group means the user's own. Reports
- * what is unknown by the names of the settings, `user` and `group`.
- * Returns 0, or -1 when there was any fault.
+ * each unknown name as a fault of the setting `user` or `group`. Returns 0, or -1 when there was a
+ * fault.
  */
 int user_find(const char *user, const char *group, struct faults *faults, struct user *ret_user);
 
 /*
- * Become this user for good: groups, group and user, real, effective and saved.
- * Returns 0, or -1 with *ret_err, and the process must not go on.
+ * Become this user for good: groups, group and user, real, effective and saved. Returns 0, or -1
+ * with *ret_err; the process must then end.
  */
 int user_become(const struct user *user, struct err *ret_err);
 
