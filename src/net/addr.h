@@ -1,5 +1,6 @@
 /*
- * addr.h - socket addresses: read from a socket, compared, and written as people write them.
+ * addr.h - socket addresses: reads them from a socket, compares them, and formats them as people
+ * write them.
  */
 #ifndef ECHOD_NET_ADDR_H
 #define ECHOD_NET_ADDR_H
@@ -45,10 +46,10 @@ const char *addr_format(const struct addr *addr, char *text);
 /* The TCP port in host byte order; 0 where there is none. */
 unsigned addr_port(const struct addr *addr);
 
-/* Give an IPv4 or IPv6 address another port; nothing for AF_UNIX. */
+/* Set the port of an IPv4 or IPv6 address; does nothing for AF_UNIX. */
 void addr_set_port(struct addr *addr, unsigned port);
 
-/* Same family, address (with IPv6 scope) and port, or same path. */
+/* Whether family, address (with IPv6 scope) and port, or the paths, are the same. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 /* Whether it is 0.0.0.0 or [::]. */

@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAPPED_BITS 96 /* what stands before the IPv4 address in an IPv4-mapped one */
+#define MAPPED_BITS 96 /* bits before the IPv4 address in an IPv4-mapped one */
 
 static int max_bits(const struct cidr *network)
 {
     return network->family == AF_INET ? 32 : 128;
 }
 
-/* Those bits of byte `i` that belong to a prefix of `bits`. */
+/* The bits of byte `i` that belong to a prefix of `bits`. */
 static uint8_t mask(int bits, int i)
 {
     int left = bits - 8 * i;
@@ -41,7 +41,7 @@ static bool is_mapped(const struct cidr *network)
            memcmp(network->bytes, prefix, sizeof(prefix)) == 0;
 }
 
-/* `bits` bits of an address, with what follows them. */
+/* A network from `bits` bits of an address; keeps the bits after them. */
 static struct cidr fold(int family, const void *bytes, int bits)
 {
     struct cidr network = {.family = family, .bits = bits};
@@ -54,7 +54,10 @@ static struct cidr fold(int family, const void *bytes, int bits)
 
 /* ---- texts ---- */
 
-/* Digits and nothing else: strtol(3) would take " +8", and 08 is octal to some. -1 if it is not. */
+/*
+ * The number must be digits only: strtol(3) would accept " +8", and some read 08 as octal. Returns
+ * -1 if it is not.
+ */
 static int parse_bits(const char *text, int max)
 {
     size_t digits = strspn(text, "0123456789");
@@ -126,7 +129,7 @@ const char *cidr_format(const struct cidr *network, char *text)
 
 /* ---- addresses ---- */
 
-/* The network of one that an address is. */
+/* The network that holds only this address. */
 static bool from_addr(const struct addr *addr, struct cidr *ret_network)
 {
     if (addr->sa.sa_family == AF_INET)

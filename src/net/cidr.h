@@ -1,10 +1,10 @@
 /*
- * cidr.h - networks in CIDR form: read, written, and asked whether an address lies in them.
- * Pure.
+ * cidr.h - networks in CIDR form: parses and formats them, and tells whether an address lies in
+ * them. Pure.
  *
- * IPv4-mapped IPv6 (RFC 4291, 2.5.5.2) counts as the IPv4 that it is everywhere here, networks and
- * addresses alike: so 192.0.2.0/24 holds on a socket that takes both, and ::/0 is every IPv6
- * address and no IPv4 one.
+ * Everywhere here, an IPv4-mapped IPv6 address or network (RFC 4291, 2.5.5.2) counts as the IPv4
+ * one: so 192.0.2.0/24 holds on a socket that takes both, and ::/0 is every IPv6 address and no
+ * IPv4 one.
  */
 #ifndef ECHOD_NET_CIDR_H
 #define ECHOD_NET_CIDR_H
@@ -25,7 +25,7 @@ struct cidr {
     int bits;                  /* of the prefix: 0 to 32, or to 128 */
 };
 
-/* Several of them; the list is its maker's. */
+/* Several networks; the list belongs to the code that made it. */
 struct cidrs {
     size_t n;
     struct cidr *list; /* NULL where there are none */
@@ -35,9 +35,9 @@ struct cidrs {
 #define CIDR_TEXT_MAX (INET6_ADDRSTRLEN + sizeof("/128") - 1)
 
 /*
- * Parse "192.0.2.0/24", "2001:db8::/32", or an address alone, which is a network of one. Nothing
- * that could have been meant otherwise passes: no bits beyond the prefix, no number with a leading
- * zero, no zone.
+ * Parse "192.0.2.0/24", "2001:db8::/32", or an address alone, which is a network of one address.
+ * Refuses everything that could have been meant otherwise: bits beyond the prefix, a number with a
+ * leading zero, a zone.
  * Returns 0, or -1 with *ret_err, which quotes the text; *ret_network is untouched then.
  */
 int cidr_parse(const char *text, struct cidr *ret_network, struct err *ret_err);
@@ -51,7 +51,7 @@ const char *cidr_format(const struct cidr *network, char *text);
  */
 bool network_of(const struct addr *addr, int bits_v4, int bits_v6, struct cidr *ret_network);
 
-/* Whether an address lies in a network, or in one of several; an AF_UNIX one never does. */
+/* Whether an address lies in a network, or in one of several; always false for AF_UNIX. */
 bool cidr_contains(const struct cidr *network, const struct addr *addr);
 bool cidrs_contain(const struct cidrs *networks, const struct addr *addr);
 

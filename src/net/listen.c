@@ -16,8 +16,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define PORT_TRIES 16      /* to find one port that is free on every address */
-#define KEEPALIVE_PROBES 3 /* without an answer, after which the peer is gone */
+#define PORT_TRIES 16      /* attempts to find one port that is free on every address */
+#define KEEPALIVE_PROBES 3 /* unanswered, after which the peer is gone */
 
 /* ---- sockets that the service manager passed ---- */
 
@@ -92,10 +92,10 @@ int listen_inherit(struct listen_set *ret_set, int *ret_connected, struct err *r
 
 static void set_flag(int fd, int level, int option, int value)
 {
-    setsockopt(fd, level, option, &value, sizeof(value)); /* best effort: some kinds have it not */
+    setsockopt(fd, level, option, &value, sizeof(value)); /* best effort: some sockets lack it */
 }
 
-/* The path of a socket that nobody listens on any more, left by a process that was killed. */
+/* Whether a killed process has left this path: no process listens on it. */
 static bool is_stale_path(const struct addr *addr)
 {
     struct stat st;
@@ -135,7 +135,7 @@ static int bind_new(const struct listen_params *params, const struct addr *addr)
     set_flag(fd, SOL_SOCKET, SO_REUSEADDR, params->reuse);
     if (params->reuse_port)
         set_flag(fd, SOL_SOCKET, SO_REUSEPORT, true);
-    if (addr->sa.sa_family == AF_INET6) /* IPv4 has a socket of its own */
+    if (addr->sa.sa_family == AF_INET6) /* IPv4 has its own socket */
         set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, true);
     if (bind_over_stale(fd, addr) < 0) {
         int saved_errno = errno;
@@ -153,7 +153,7 @@ static bool has_path(const struct listen_socket *socket)
            socket->addr.un.sun_path[0] != '\0';
 }
 
-/* Whoever removes the path of a socket may put another one there, which is not ours. */
+/* Whether the path leads to our socket: another process may have replaced it by its own. */
 static bool path_is_ours(const struct listen_socket *socket)
 {
     struct stat st;
@@ -189,7 +189,7 @@ static bool contains(const struct listen_set *set, int fd)
     return false;
 }
 
-/* An IPv6 wildcard socket that takes IPv4 as well, as systemd makes them (BindIPv6Only=). */
+/* An IPv6 wildcard socket that takes IPv4 as well, as systemd makes it (BindIPv6Only=). */
 static bool is_dual_stack(const struct listen_socket *socket)
 {
     int v6only = 1;
@@ -218,7 +218,7 @@ static int resolve(const struct listen_params *params, struct addresses *ret_add
     return -1;
 }
 
-/* What it takes to open one listener. */
+/* The parameters of opening one listener. */
 struct opening {
     const struct listen_params *params;
     int listener;
@@ -238,7 +238,7 @@ static int take(const struct opening *opening, const struct listen_socket *socke
     return -1;
 }
 
-/* Returns how many passed sockets bear the listener's name. */
+/* Returns how many passed sockets have the listener's name. */
 static size_t take_by_name(const struct opening *opening)
 {
     size_t taken = 0;
@@ -253,13 +253,16 @@ static size_t take_by_name(const struct opening *opening)
     return taken;
 }
 
-/* A port that any number would do for belongs to the listener that got it, and to no other. */
+/*
+ * A socket with a port that the kernel chose belongs to the listener that it was opened for, and to
+ * no other.
+ */
 static bool may_take(const struct opening *opening, const struct listen_socket *socket,
                      const struct addr *addr)
 {
     bool any_port = addr->sa.sa_family != AF_UNIX && addr_port(addr) == 0;
 
-    if (has_path(socket) && !path_is_ours(socket)) /* nobody can reach it any more */
+    if (has_path(socket) && !path_is_ours(socket)) /* no client can reach it any more */
         return false;
     return serves(socket, addr) && !contains(opening->set, socket->fd) &&
            (!any_port || strcmp(socket->name, opening->params->name) == 0);
@@ -316,13 +319,13 @@ static int open_address(const struct opening *opening, const struct addr *asked,
     return 0;
 }
 
-/* One family may be missing on this machine as long as another address of the host works. */
+/* The machine may lack one address family, as long as another address of the host works. */
 static bool is_missing_family(int error)
 {
     return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
-/* Close what this opening added, to try another port. */
+/* Close the sockets that this attempt has added, to try another port. */
 static void retract(const struct opening *opening, size_t n)
 {
     while (opening->set->n > n) {
@@ -333,7 +336,10 @@ static void retract(const struct opening *opening, size_t n)
     }
 }
 
-/* All addresses of the host, on one port. Returns 0, or an errno with the address it is about. */
+/*
+ * Open a socket for each address of the host, on one port. Returns 0, or an errno with the address
+ * that failed.
+ */
 static int open_addresses(const struct opening *opening, const struct addresses *addresses,
                           const struct addr **ret_addr)
 {
@@ -393,7 +399,10 @@ int listen_open(const struct listen_params *params, size_t n, const struct liste
     return 0;
 }
 
-/* The system would go on for 11 minutes more: a cut cable is to be found in twice the time. */
+/*
+ * By default, the system would go on for 11 minutes more; a cut cable must be found in twice
+ * keepalive.
+ */
 static void set_keepalive(int fd, int seconds)
 {
     set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);
@@ -404,8 +413,7 @@ static void set_keepalive(int fd, int seconds)
     set_flag(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
-/* It would take the place of the number of probes (tcp(7)): where there are probes there is none.
- */
+/* TCP_USER_TIMEOUT overrides the number of probes (tcp(7)), so set it only without probes. */
 static int user_timeout_msec(const struct listen_params *params)
 {
     uint64_t msec = params->keepalive_sec > 0 ? 0 : (params->user_timeout_usec + 999) / 1000;
@@ -413,7 +421,7 @@ static int user_timeout_msec(const struct listen_params *params)
     return msec < INT_MAX ? (int)msec : INT_MAX;
 }
 
-/* The options that a change of the file may change on a socket that stays. */
+/* The socket options that a reload may change on a socket that stays. */
 static void apply_options(const struct listen_socket *socket, const struct listen_params *params)
 {
     listen(socket->fd, params->backlog);
@@ -459,7 +467,7 @@ void listen_close(struct listen_set *set)
     listen_drop(&none, set);
 }
 
-/* ---- the dry run ---- */
+/* ---- dry run ---- */
 
 static bool can_bind(const struct listen_params *params, const struct addr *addr)
 {

@@ -1,5 +1,6 @@
 /*
- * listen.h - listening sockets: the service manager's and our own, one set for all listeners.
+ * listen.h - listening sockets: those of the service manager and our own, one set for all
+ * listeners.
  *
  * A set is built whole or not at all. On reload the new set takes over every socket of the old one
  * that it still wants, so no connection waiting in a backlog is lost.
@@ -32,16 +33,16 @@ struct listen_params {
 /* One listening socket. */
 struct listen_socket {
     int fd;
-    bool passed;       /* by the service manager: never closed before the end, never unlinked */
+    bool passed;       /* by the service manager: closed only at the end, never unlinked */
     int listener;      /* index of its listen_params, or LISTEN_UNUSED */
-    struct addr asked; /* what it was to be bound to: port 0 where any would do */
-    struct addr addr;  /* what it is bound to */
-    dev_t path_device; /* of our own AF_UNIX path: another process may have put its own there */
+    struct addr asked; /* the address to bind: port 0 for any port */
+    struct addr addr;  /* the address it is bound to */
+    dev_t path_device; /* of our own AF_UNIX path: another process may have replaced it */
     ino_t path_inode;
     char name[64]; /* a passed socket's FileDescriptorName=, else its listener's */
 };
 
-/* All of them; zero-initialise for an empty set. */
+/* All sockets; zero-initialise for an empty set. */
 struct listen_set {
     struct listen_socket *sockets;
     size_t n;
@@ -49,26 +50,26 @@ struct listen_set {
 
 /*
  * Take the listening sockets that the service manager passed (sd_listen_fds(3)) into *ret_set, as
- * LISTEN_UNUSED. Call once, before any other descriptor is opened. If what was passed is one
- * connected socket instead (Accept=yes, or inetd on descriptors 0 and 1), *ret_connected is it,
- * and the caller's; else -1. Returns 0, or -1 with *ret_err.
+ * LISTEN_UNUSED. Call once, before any other descriptor is opened. If a single connected socket was
+ * passed instead (Accept=yes, or inetd on descriptors 0 and 1), *ret_connected is that socket,
+ * owned by the caller; else -1. Returns 0, or -1 with *ret_err.
  */
 int listen_inherit(struct listen_set *ret_set, int *ret_connected, struct err *ret_err);
 
 /*
- * Open the sockets of `n` listeners. A listener takes every passed socket of its name; where there
- * is none, for each address of its host the passed or earlier socket bound to it, else a new one.
- * Sockets of `old` that are taken are shared with *ret_set until listen_replace() or listen_drop().
- * Reports each listener that cannot listen, with address, port, reason and, on EADDRINUSE, the
- * process in the way: `faults` is an array of one sink for each listener.
- * Returns 0, or -1 when there was any fault; *ret_set is untouched then.
+ * Open the sockets of `n` listeners. A listener takes every passed socket of its name. If there is
+ * none, it takes for each address of its host the passed or earlier socket that is bound to it, or
+ * opens a new one. It shares the sockets that it takes from `old` with *ret_set until
+ * listen_replace() or listen_drop(). Reports each listener that cannot listen, with address, port,
+ * reason and, on EADDRINUSE, the process that holds the port: `faults` is an array of one sink for
+ * each listener. Returns 0, or -1 when there was a fault; *ret_set is untouched then.
  */
 int listen_open(const struct listen_params *params, size_t n, const struct listen_set *old,
                 struct faults *faults, struct listen_set *ret_set);
 
 /*
- * Make `set` the one in force: apply its socket options, close what only `old` had and take over
- * the passed sockets that nobody wants now. `old` is empty afterwards.
+ * Put `set` in force: apply its socket options, close the sockets that only `old` had, and keep
+ * passed sockets that no listener uses now. `old` is empty afterwards.
  */
 void listen_replace(struct listen_set *old, struct listen_set *set,
                     const struct listen_params *params);
@@ -77,8 +78,8 @@ void listen_replace(struct listen_set *old, struct listen_set *set,
 void listen_drop(const struct listen_set *old, struct listen_set *set);
 
 /*
- * Try what listen_open() would do, without listening. A host that does not resolve is a fault of
- * the sink; a port that is held or forbidden is a note.
+ * Do what listen_open() would do, without listening. Reports a host that does not resolve as a
+ * fault, and a port that is held or forbidden as a note.
  */
 void listen_probe(const struct listen_params *params, struct faults *faults, struct faults *notes);
 

@@ -1,12 +1,12 @@
 /*
- * outcome.h - how the session of a client can end.
+ * outcome.h - how a client's session can end.
  */
 #ifndef ECHOD_NET_OUTCOME_H
 #define ECHOD_NET_OUTCOME_H
 
-/* How a client ended, ECHOD_END. The first is what holds until its process says otherwise. */
+/* How a client ended, ECHOD_END. The first one holds until the client's process reports another. */
 enum end {
-    END_CRASHED,           /* the process died without a word */
+    END_CRASHED,           /* the process died without a report */
     END_CLOSED,            /* the peer ended in order, and all it sent was written back */
     END_TRUNCATED,         /* the peer ended inside a message, or TLS without close_notify */
     END_PROBE,             /* the peer left without having sent a byte */
@@ -17,13 +17,13 @@ enum end {
     END_MAX_BYTES,         /* the peer sent more than max_bytes */
     END_MESSAGE_TOO_LONG,  /* a message was longer than max_message */
     END_TLS_ERROR,         /* the TLS protocol failed, in the handshake or later */
-    END_CLIENT_CERT,       /* the peer showed no certificate, or one that does not hold */
+    END_CLIENT_CERT,       /* the peer showed no certificate, or one that is not valid here */
     END_WRONG_PROTOCOL,    /* the peer spoke something else than TLS */
-    END_PROXY_ERROR,       /* the PROXY header was broken, missing or not the peer's to send */
-    END_REFUSED,           /* by a rule: at the door, or once a proxy had named it */
+    END_PROXY_ERROR,       /* the PROXY header was broken, missing or from an untrusted peer */
+    END_REFUSED,           /* by a rule: when it connected, or once a proxy had named it */
 
-    /* what the parent alone says */
-    END_DRAINED, /* cut when drain_timeout ran out on stop */
+    /* only the parent reports these */
+    END_DRAINED, /* killed when drain_timeout was over on stop */
     END_COUNT
 };
 

@@ -10,7 +10,7 @@
 
 #define TCP_LISTEN_STATE 0x0a /* proc(5), /proc/net/tcp: the state field of a listening socket */
 
-/* Whether the socket of one /proc/net/tcp or tcp6 line listens in the way of `addr`. */
+/* Whether one line of /proc/net/tcp or tcp6 is a listening socket that conflicts with `addr`. */
 static bool in_the_way(const char *line, const struct addr *addr, unsigned long *ret_inode)
 {
     char address[33], remote[64];
@@ -88,7 +88,7 @@ static long find_process(unsigned long inode)
     return pid;
 }
 
-/* The process at the other end of a connection to a living AF_UNIX path, or 0. */
+/* The process at the other end of a connection to an AF_UNIX path that is in use, or 0. */
 static long unix_holder(const struct addr *addr)
 {
     struct ucred peer = {.pid = 0};

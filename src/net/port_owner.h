@@ -1,5 +1,5 @@
 /*
- * port_owner.h - which process listens on an address, as far as /proc tells.
+ * port_owner.h - the process that listens on an address, as far as /proc shows it.
  */
 #ifndef ECHOD_NET_PORT_OWNER_H
 #define ECHOD_NET_PORT_OWNER_H
@@ -9,9 +9,10 @@
 #define PORT_OWNER_TEXT_MAX 80
 
 /*
- * Write "held by NAME, pid N" of the process that listens on the address, or on the same port of
- * a wildcard address that is in its way, into `text`; "held by another process" where /proc does
- * not tell (processes of other users need root). Returns text, of PORT_OWNER_TEXT_MAX bytes.
+ * Write "held by NAME, pid N" into `text`, of the process that listens on the address, or on the
+ * same port of a wildcard address that conflicts with it; "held by another process" if /proc does
+ * not show it (processes of other users are visible to root only). Returns text, of
+ * PORT_OWNER_TEXT_MAX bytes.
  */
 const char *port_owner_describe(const struct addr *addr, char *text);
 

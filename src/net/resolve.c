@@ -1,4 +1,4 @@
-/* resolve.c - the addresses that a host stands for. */
+/* resolve.c - the addresses of a host. */
 #include "net/resolve.h"
 
 #include <errno.h>
@@ -38,8 +38,8 @@ static void add(struct addresses *addresses, const struct addrinfo *info)
 }
 
 /*
- * Without a name getaddrinfo(3) answers the wildcard or the loopback addresses and asks nobody;
- * RFC 6761, 6.3, wants no more of localhost, whatever the hosts file says.
+ * Without a name, getaddrinfo(3) returns the wildcard or the loopback addresses and sends no query.
+ * RFC 6761, 6.3, demands no more of localhost, whatever the hosts file says.
  */
 int resolve_host(const char *host, int port, struct addresses *ret_addresses, struct err *ret_err)
 {
@@ -51,7 +51,7 @@ int resolve_host(const char *host, int port, struct addresses *ret_addresses, st
     char service[16];
     int error;
 
-    if (host[0] == '[' && host[strlen(host) - 1] == ']') { /* as an IPv6 address stands in a URL */
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') { /* as an IPv6 address is in a URL */
         char inner[256];
 
         snprintf(inner, sizeof(inner), "%.*s", (int)strlen(host) - 2, host + 1);

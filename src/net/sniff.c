@@ -1,4 +1,4 @@
-/* sniff.c - what the first bytes of a client look like. */
+/* sniff.c - the protocol that the first bytes of a client look like. */
 #include "net/sniff.h"
 
 #include <stdint.h>
@@ -32,7 +32,10 @@ bool sniff_may_be_tls(const void *data, size_t n)
            agrees(data, n, ssl2_hello, COUNT(ssl2_hello));
 }
 
-/* A record is told by its first byte, which is in no text; much else begins like SSL 2. */
+/*
+ * The first byte alone identifies a TLS record, since no text has it; many other protocols begin
+ * like SSL 2.
+ */
 bool sniff_is_tls(const void *data, size_t n)
 {
     return n > 0 && sniff_may_be_tls(data, n) &&

@@ -1,7 +1,9 @@
 /*
- * sniff.h - what the first bytes of a client look like. Pure: bytes in, verdict out.
+ * sniff.h - the protocol that the first bytes of a client look like. Pure: bytes in, verdict out.
  *
- * For people who read logs: a client of the wrong protocol is named, and nothing else hangs on it.
+ * sniff_may_be_tls() decides which sessions end as END_WRONG_PROTOCOL, and proxy_reader.c asks
+ * sniff() whether a PROXY header has begun. Apart from that, the verdict is for people who read
+ * logs.
  */
 #ifndef ECHOD_NET_SNIFF_H
 #define ECHOD_NET_SNIFF_H
@@ -9,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Only what clients say before the server has said a word. */
+/* Only protocols in which the client speaks first. */
 enum sniff {
     SNIFF_UNKNOWN,
     SNIFF_TEXT,
@@ -25,19 +27,19 @@ enum sniff {
 };
 
 /*
- * Judge the first `n` bytes of a stream as far as they are there: TLS is seen from its first byte,
- * the others once their first few bytes are complete. SNIFF_TEXT, printable ASCII, is what nothing
- * else fits.
+ * Judge the first `n` bytes of a stream. TLS is recognized from its first byte, the others once
+ * their first few bytes are complete. SNIFF_TEXT, printable ASCII, is text that fits no other
+ * protocol.
  */
 enum sniff sniff(const void *data, size_t n);
 
-/* The name that people know it by: "TLS", "HTTP/2", "the PROXY protocol", "unknown bytes". */
+/* The common name of a protocol: "TLS", "HTTP/2", "the PROXY protocol", "unknown bytes". */
 const char *sniff_name(enum sniff protocol);
 
-/* Whether that is SNIFF_TLS: sooner to tell. */
+/* Whether sniff() says SNIFF_TLS; faster. */
 bool sniff_is_tls(const void *data, size_t n);
 
-/* Whether a TLS client may have sent these bytes; so of none. */
+/* Whether these bytes can be the beginning of TLS; true for no bytes at all. */
 bool sniff_may_be_tls(const void *data, size_t n);
 
 #endif

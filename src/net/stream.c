@@ -1,4 +1,4 @@
-/* stream.c - a byte channel that never blocks: the plain socket, and what all kinds share. */
+/* stream.c - a byte stream that never blocks: the plain socket, and what all kinds share. */
 #include "net/stream.h"
 
 #include "net/sniff.h"
@@ -46,7 +46,7 @@ void stream_unread(struct stream *stream, const void *data, size_t n)
     stream->n_unread = n;
 }
 
-/* Returns how many there are. */
+/* Returns how many bytes there are. */
 static size_t copy_unread(const struct stream *stream, void *data, size_t size)
 {
     size_t n = stream->n_unread < size ? stream->n_unread : size;
@@ -129,7 +129,7 @@ enum stream_status stream_handshake(struct stream *stream)
     return stream->ops->handshake(stream);
 }
 
-/* Bytes that were given back are there, whatever comes behind them. */
+/* Bytes that were given back come first, so they are returned whatever follows them. */
 enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *ret_n)
 {
     size_t again = copy_unread(stream, data, size), n = 0;
@@ -176,16 +176,16 @@ enum stream_status stream_finish(struct stream *stream)
 }
 
 /*
- * Read and drop, past any TLS layer, until EOF, failure or the time is over: the grace for a peer
- * that has everything, the longer one for a peer that has still to take what we sent. What becomes
- * of the connection now is not news: `end` and `error` stay as the caller knows them.
+ * Read and drop input, past any TLS layer, until EOF, failure or a deadline: `grace_usec` if the
+ * peer has taken everything, `linger_usec` while it has still to take what we sent. The outcome is
+ * known by now, so `end` and `error` stay as they are.
  */
 static void discard_input(const struct stream *stream, uint64_t grace_usec, uint64_t linger_usec)
 {
     deadline_t grace = now_usec() + grace_usec, longest = now_usec() + linger_usec;
 
     for (;;) {
-        static _Thread_local char dropped[16384]; /* untouched where nothing comes */
+        static _Thread_local char dropped[16384]; /* touched only if there is input */
         ssize_t n = recv(stream->fd, dropped, sizeof(dropped), MSG_DONTWAIT);
         bool owed = stream_unsent(stream) > 0 && longest > grace;
 
@@ -193,15 +193,15 @@ static void discard_input(const struct stream *stream, uint64_t grace_usec, uint
             return;
         if (deadline_passed(owed ? longest : grace))
             return;
-        if (n < 0) /* nothing tells when the peer has taken the last byte */
+        if (n < 0) /* no event tells that the peer has taken the last byte */
             stream_wait(stream, STREAM_WAIT_READ, owed ? now_usec() + ACK_LOOK_USEC : grace);
     }
 }
 
 /*
- * Let close(2) wait, within limits, for the peer to take what the kernel still holds: once no
- * process owns the socket the kernel gives a peer that is slow to read only a few probes before
- * it throws the rest away.
+ * Let close(2) wait, within limits, until the peer has taken what the kernel still holds. Once no
+ * process owns the socket, the kernel sends a slow reader only a few probes before it discards the
+ * data.
  */
 static void linger(const struct stream *stream, uint64_t usec)
 {
