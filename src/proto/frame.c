@@ -1,12 +1,12 @@
-/* frame.c - where a message ends in a stream of bytes. */
+/* frame.c - finds where a message ends in a stream of bytes. */
 #include "proto/frame.h"
 
 #include <string.h>
 
 /*
- * For each proper beginning of the marker, the length of its longest end that is a beginning of
- * the marker too: where the search goes on when the next byte does not fit (Knuth, Morris and
- * Pratt). So a marker is found across any split of the stream without looking back at the bytes.
+ * For each proper prefix of the marker: the length of its longest suffix that is a prefix of the
+ * marker too. The search continues there when the next byte does not match (Knuth, Morris and
+ * Pratt). So it finds a marker across any split of the stream without reading a byte twice.
  */
 static void find_fallbacks(struct frame *frame, const char *marker)
 {
@@ -31,8 +31,8 @@ void frame_open(struct frame *ret_frame, const struct frame_params *params)
 }
 
 /*
- * Each of these takes bytes of one message, at least one and at most all `n`: returns how many, and
- * whether the last of them ends the message.
+ * Each of these takes bytes of one message, at least one and at most all `n`. Returns how many it
+ * took, and whether the last of them ends the message.
  */
 
 static size_t take_line(struct frame *frame, const uint8_t *data, size_t n, bool *ret_ended)
@@ -92,7 +92,7 @@ static size_t take(struct frame *frame, const uint8_t *data, size_t n, bool *ret
     }
 }
 
-/* Told as soon as it is known: by its header, or by its bytes. */
+/* Whether the message is too long, as soon as its header or its bytes show it. */
 static bool is_too_long(const struct frame *frame)
 {
     uint64_t limit = (uint64_t)frame->params->max_message;

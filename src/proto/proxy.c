@@ -1,7 +1,7 @@
-/* proxy.c - the header of the PROXY protocol. */
+/* proxy.c - parses the header of the PROXY protocol. */
 #include "proto/proxy_input.h"
 
-/* Where nothing is there yet, the shortest header there is, of version 1, decides. */
+/* Without any byte yet, ask for the shortest possible header, which is one of version 1. */
 static enum proxy_verdict judge(struct proxy_input *in)
 {
     if (proxy_may_begin(in, PROXY_V1_START, sizeof(PROXY_V1_START) - 1))

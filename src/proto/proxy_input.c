@@ -1,4 +1,4 @@
-/* proxy_input.c - a header of the PROXY protocol under way. */
+/* proxy_input.c - the state of parsing a PROXY header. */
 #include "proto/proxy_input.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* proxy_reader.c - what a proxy says of its client before the client's first byte. */
+/* proxy_reader.c - reads the PROXY header before the client's first byte. */
 #include "proto/proxy_reader.h"
 
 #include "net/sniff.h"
@@ -6,16 +6,16 @@
 
 #include <stdio.h>
 
-/* Of the header under way; untouched where no peer may send one. */
+/* The header under way; not touched if the peer may not send one. */
 static unsigned char bytes[PROXY_HEADER_MAX];
 
-/* A header under way. */
+/* The state of reading a header. */
 struct reading {
     struct stream *stream;
     bool required;
-    size_t wanted;      /* bytes up to which it is surely header, if it is one */
-    size_t n;           /* those of them that were read */
-    size_t seen;        /* those that were read or looked at */
+    size_t wanted;      /* so many bytes surely belong to the header, if it is one */
+    size_t n;           /* bytes of it that were read */
+    size_t seen;        /* bytes of it that were read or peeked at */
     const char *reason; /* of PROXY_BAD */
     struct proxy_header *header;
 };
@@ -23,16 +23,15 @@ struct reading {
 #define SAY(reading, ...)                                                                          \
     snprintf((reading)->stream->error, sizeof((reading)->stream->error), __VA_ARGS__)
 
-/* Whether these bytes begin nothing but a header; some that may begin one may begin other things.
- */
+/* Whether these bytes can begin a PROXY header only, and no other data. */
 static bool has_begun(const struct reading *reading)
 {
     return sniff(bytes, reading->n) == SNIFF_PROXY;
 }
 
-/* ---- how it ends ---- */
+/* ---- outcomes ---- */
 
-/* What was read of it is there again. */
+/* There is no header: give back what was read. */
 static enum end none(const struct reading *reading)
 {
     if (reading->n > 0)
@@ -55,7 +54,10 @@ static enum end bad(const struct reading *reading)
     return END_PROXY_ERROR;
 }
 
-/* Health checks of proxies end so; and where nothing has come, nothing is missing. */
+/*
+ * The peer closed the stream. Health checks of proxies do that; and before the first byte, no
+ * header is missing.
+ */
 static enum end ended(const struct reading *reading)
 {
     if (reading->n == 0 || (!reading->required && !has_begun(reading)))
@@ -72,18 +74,21 @@ static enum end late(const struct reading *reading)
     return END_HANDSHAKE_TIMEOUT;
 }
 
-/* The proxy's word is not the client's, who may leave without one. */
+/*
+ * The header is the proxy's and not the client's: the client has not sent a byte yet, and may still
+ * end as a probe.
+ */
 static enum end complete(const struct reading *reading)
 {
     reading->stream->heard = false;
     return END_CLOSED;
 }
 
-/* ---- how it comes ---- */
+/* ---- reading ---- */
 
 /*
- * Look at what is there of the bytes that are wanted, and take them once they are known for a
- * header so far: left where they are they would keep the socket readable, and us awake.
+ * Peek at the wanted bytes, and read them once they are known to belong to a header: bytes left in
+ * the socket would keep it readable, and this loop would spin.
  */
 static enum stream_status take(struct reading *reading, enum proxy_verdict *ret_verdict)
 {
@@ -104,7 +109,7 @@ static enum stream_status take(struct reading *reading, enum proxy_verdict *ret_
     return status;
 }
 
-/* Returns the verdict on the header: PROXY_MORE only with a status that ends it before its time. */
+/* Returns the verdict on the header. With PROXY_MORE, *ret_status says why reading stopped. */
 static enum proxy_verdict take_all(struct reading *reading, deadline_t deadline,
                                    enum stream_status *ret_status)
 {
@@ -143,13 +148,16 @@ static enum end read_header(struct reading *reading, deadline_t deadline)
     return status == STREAM_EOF ? ended(reading) : late(reading);
 }
 
-/* Who reaches a socket in the file system was let to it by the permissions of its path. */
+/* A peer of a socket in the file system is trusted: the permissions of the path have let it in. */
 static bool is_trusted(const struct proxy_params *params, const struct addr *peer)
 {
     return peer->sa.sa_family == AF_UNIX || cidrs_contain(&params->trusted, peer);
 }
 
-/* Without a zone (RFC 4007, 11), whose name is a system call away: this process is sandboxed. */
+/*
+ * The text leaves out the zone (RFC 4007, 11): to find its name takes a system call that the
+ * sandbox forbids.
+ */
 static enum end distrust(struct stream *stream, const struct addr *peer)
 {
     struct addr unzoned = *peer;

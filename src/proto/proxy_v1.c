@@ -12,12 +12,12 @@ struct field {
     const char *alphabet;
     size_t shortest;
     size_t longest;
-    const char *broken; /* the reason where it is not what it should be */
+    const char *broken; /* the reason if it is not valid */
 };
 
 static const struct field port_field = {"0123456789", 1, 5, "a broken port"};
 
-/* How a line begins, and what the addresses of it look like. */
+/* The kinds of lines: how they begin, and how their addresses look. */
 static const struct kind {
     const char *start;
     sa_family_t family;
@@ -37,7 +37,7 @@ static const struct field *field_of(const struct kind *kind, int i)
     return i < 2 ? &kind->address : &port_field;
 }
 
-/* The fewest bytes up to the end of the line once `have` bytes of field `i` are there. */
+/* The fewest bytes up to the end of the line when `have` bytes of field `i` are there. */
 static size_t shortest_rest(const struct kind *kind, int i, size_t have)
 {
     size_t shortest = field_of(kind, i)->shortest;
@@ -48,7 +48,9 @@ static size_t shortest_rest(const struct kind *kind, int i, size_t have)
     return rest + 2; /* CR LF */
 }
 
-/* The shortest there is: who has read less cannot have read beyond it. */
+/*
+ * The length of the shortest line of this kind: to read so many bytes cannot read beyond the line.
+ */
 static size_t shortest_line(const struct kind *kind)
 {
     return strlen(kind->start) + (kind->family == AF_UNSPEC ? 2 : shortest_rest(kind, 0, 0));
@@ -66,7 +68,7 @@ static bool read_address(sa_family_t family, const char *text, struct addr *ret_
     return true;
 }
 
-/* Digits, up to five. */
+/* The text has up to five digits and nothing else. */
 static bool read_port(const char *text, struct addr *addr)
 {
     long port = strtol(text, NULL, 10);
@@ -85,7 +87,7 @@ static bool read_field(struct proxy_header *header, const struct kind *kind, int
     return i < 2 ? read_address(kind->family, text, addr) : read_port(text, addr);
 }
 
-/* Copies what may be of the field, from the start of `data`, as a text. Returns its length. */
+/* Copies the bytes at `data` that can belong to the field, as a string. Returns its length. */
 static size_t copy_field(const struct field *field, const uint8_t *data, size_t n, char *ret_text)
 {
     size_t length = 0;
@@ -98,7 +100,7 @@ static size_t copy_field(const struct field *field, const uint8_t *data, size_t 
     return length;
 }
 
-/* Take field `i`, which begins at *at, and the byte that ends it; *at is moved behind them. */
+/* Parse field `i`, which begins at *at, and the byte that ends it; moves *at behind them. */
 static enum proxy_verdict take_field(struct proxy_input *in, const struct kind *kind, int i,
                                      size_t *at)
 {
@@ -131,7 +133,7 @@ static enum proxy_verdict take_fields(struct proxy_input *in, const struct kind 
                                 : proxy_bad(in, "a line without CR LF");
 }
 
-/* Whatever comes before the end of the line is to be ignored. */
+/* UNKNOWN: ignore everything up to the end of the line. */
 static enum proxy_verdict skip_line(struct proxy_input *in)
 {
     const uint8_t *end = memmem(in->data, in->n, "\r\n", 2);

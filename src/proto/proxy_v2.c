@@ -7,10 +7,10 @@
 #define CHECKSUM 4  /* bytes */
 #define SSL_FIXED 5 /* bytes of the SSL TLV before those within it */
 
-#define LOCAL 0x20 /* version and command */
+#define LOCAL 0x20 /* values of the byte with version and command */
 #define PROXY 0x21
 #define UNSPEC 0x00
-#define DGRAM 0x02 /* in the lower half, with any family */
+#define DGRAM 0x02 /* the transport, in the lower half of the family's byte */
 
 static uint16_t number16(const uint8_t *data)
 {
@@ -45,8 +45,8 @@ static void read_inet6(const uint8_t *data, struct addr *ret_source, struct addr
 }
 
 /*
- * A path, or behind a NUL a name in the abstract namespace, filled up with NUL. The length is what
- * the kernel would say (unix(7)): a path is counted with its NUL, where it has one.
+ * A path, or a name in the abstract namespace after a NUL, padded with NUL. The length is that
+ * which the kernel would return (unix(7)): for a path it includes the final NUL, if there is one.
  */
 static struct addr unix_address(const uint8_t *data)
 {
@@ -68,7 +68,7 @@ static void read_unix(const uint8_t *data, struct addr *ret_source, struct addr 
     *ret_destination = unix_address(data + sizeof(ret_source->un.sun_path));
 }
 
-/* Address family and transport of the connection that came through the proxy. */
+/* Address family and transport of the client's connection to the proxy. */
 static const struct family {
     uint8_t code;
     size_t length; /* of the addresses */
@@ -88,11 +88,11 @@ static const struct family *find_family(uint8_t code)
     return NULL;
 }
 
-/* ---- the TLVs behind them: a type, a length of 16 bits, a value (2.2.1 to 2.2.7) ---- */
+/* ---- the TLVs after them: a type, a length of 16 bits, a value (2.2.1 to 2.2.7) ---- */
 
 struct tlv {
     uint8_t type;
-    size_t offset; /* where its slice goes */
+    size_t offset; /* of the slice in its struct */
     size_t shortest;
     size_t longest;
 };
@@ -116,7 +116,7 @@ static const struct tlv ssl_tlvs[] = {
     {0},
 };
 
-/* Returns whether the value may be as long as it is; a type that is not known is skipped. */
+/* Returns whether the length of the value is allowed; skips an unknown type. */
 static bool store_tlv(const struct tlv *known, uint8_t type, struct proxy_slice value, void *base)
 {
     while (known->type != 0 && known->type != type)
@@ -129,7 +129,7 @@ static bool store_tlv(const struct tlv *known, uint8_t type, struct proxy_slice 
     return true;
 }
 
-/* Store those of `known` in the struct at `base`. Returns NULL, or what is wrong. */
+/* Store the TLVs of `known` in the struct at `base`. Returns NULL, or what is wrong. */
 static const char *take_tlvs(const uint8_t *data, size_t n, const struct tlv *known, void *base)
 {
     while (n > 0) {
@@ -155,7 +155,7 @@ static const char *take_ssl(struct proxy_ssl *ssl)
     return take_tlvs(ssl->all.data + SSL_FIXED, ssl->all.length - SSL_FIXED, ssl_tlvs, ssl);
 }
 
-/* CRC32c, as in RFC 3720, appendix B.4, bit by bit: it is for one short header. */
+/* CRC32c, as in RFC 3720, appendix B.4. Bit by bit is fast enough for one short header. */
 static uint32_t crc32c(uint32_t crc, uint8_t byte)
 {
     crc ^= byte;
@@ -164,7 +164,7 @@ static uint32_t crc32c(uint32_t crc, uint8_t byte)
     return crc;
 }
 
-/* Over the whole header, its own bytes taken for zero. */
+/* Over the whole header, with the checksum's own bytes as zero. */
 static bool checksum_holds(const struct proxy_input *in)
 {
     const uint8_t *sum = in->header.checksum.data;
@@ -195,15 +195,15 @@ static enum proxy_verdict take_block(struct proxy_input *in, const struct family
 }
 
 /*
- * A receiver may treat families that it does not serve as none or refuse them: datagrams on a
- * stream are more likely a mistake than a client.
+ * A receiver may treat families that it does not serve as UNSPEC or refuse them. We refuse:
+ * datagrams on a stream are more likely a mistake than a client.
  */
 static enum proxy_verdict unknown_family(struct proxy_input *in, uint8_t code)
 {
     return proxy_bad(in, (code & 0x0f) == DGRAM ? "datagrams on a stream" : "an unknown family");
 }
 
-/* Of a LOCAL header, and of one without a family, all that follows is to be ignored. */
+/* After a LOCAL header, or one without a family, the rest is to be ignored. */
 static enum proxy_verdict take_rest(struct proxy_input *in)
 {
     uint8_t code = in->data[12] == LOCAL ? UNSPEC : in->data[13];

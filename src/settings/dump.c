@@ -1,11 +1,11 @@
-/* dump.c - the settings in force, as a file that loads to the same settings. */
+/* dump.c - writes the settings in force, as a file that loads to the same settings. */
 #include "settings/schema.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
-/* libconfig's manual, 3.8: what must be escaped in a text. */
+/* libconfig's manual, 3.8, lists what must be escaped in a text. */
 static void print_text(const char *text, FILE *file)
 {
     fputc('"', file);
@@ -77,7 +77,7 @@ static void print_value(const struct setting *row, const void *field, FILE *file
     case KIND_INT:
         fprintf(file, "%d", *(const int *)field);
         break;
-    case KIND_BYTES: /* what does not fit 32 bits needs its L */
+    case KIND_BYTES: /* a number beyond 32 bits needs its L */
         fprintf(file, "%" PRId64 "%s", *(const int64_t *)field,
                 *(const int64_t *)field > INT_MAX ? "L" : "");
         break;
@@ -133,7 +133,7 @@ static void print_groups(const struct setting *row, const struct groups *groups,
     fputs(" )", file);
 }
 
-/* The rows of one table, those of a group together in its braces. */
+/* Print the rows of one table; the rows of a group stand together in its braces. */
 static void print_table(const struct table *table, const void *base, const char *indent, FILE *file)
 {
     size_t open = 0; /* length of the name of the group that is open */

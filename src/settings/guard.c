@@ -1,4 +1,4 @@
-/* guard.c - what calls libconfig comes back from it. */
+/* guard.c - leaves libconfig when it runs out of memory. */
 #include "settings/guard.h"
 
 #include <libconfig.h>
@@ -10,12 +10,12 @@
 static jmp_buf way_out; /* one thread loads one file at a time */
 
 /*
- * It must not return, or libconfig would use the memory that it has not got. The locale C, in which
- * libconfig reads numbers, stays in force: echod knows no other.
+ * The handler must not return, or libconfig would use memory that it has not got. The longjmp(3)
+ * leaves the locale C in force, in which libconfig reads numbers: echod uses no other.
  */
 static void leave(const char *message)
 {
-    (void)message; /* it is always that of a failed allocation */
+    (void)message; /* always that of a failed allocation */
     longjmp(way_out, 1);
 }
 

@@ -1,4 +1,4 @@
-/* override.c - -o NAME=VALUE. */
+/* override.c - applies -o NAME=VALUE. */
 #include "settings/override.h"
 
 #include "settings/schema.h"
@@ -37,13 +37,13 @@ static config_setting_t *split_path(config_setting_t *root, char *path, const ch
         return root;
     digits = strspn(path + 11, "0123456789");
     if (digits == 0 || digits > 6 || strncmp(path + 11 + digits, "].", 2) != 0)
-        return root; /* which then has no setting of that name */
+        return root; /* the lookup of that name will fail */
     path[11 + digits + 1] = '\0';
     *ret_name = path + 11 + digits + 2;
     return value_lookup(root, path);
 }
 
-/* Add a copy of a value and of all that is in it. `name` is NULL where `to` is a list. */
+/* Add a copy of a value with all its members. `name` is NULL if `to` is a list. */
 static bool add_copy(config_setting_t *to, const char *name, const config_setting_t *value)
 {
     int type = config_setting_type(value);
@@ -62,7 +62,7 @@ static bool add_copy(config_setting_t *to, const char *name, const config_settin
     return copied;
 }
 
-/* Put the value where the file would have it, in place of what is there. */
+/* Put the value where the file would have it, and replace what is there. */
 static bool plant(config_setting_t *group, char *name, const config_setting_t *value)
 {
     char *dot = strchr(name, '.');

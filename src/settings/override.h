@@ -1,5 +1,5 @@
 /*
- * override.h - -o NAME=VALUE, put into the tree of the file as if the file said so.
+ * override.h - applies -o NAME=VALUE to the tree of the file, as if the file had that value.
  * Private to the settings modules.
  */
 #ifndef ECHOD_SETTINGS_OVERRIDE_H
@@ -10,8 +10,8 @@
 #include <libconfig.h>
 
 /*
- * Change the tree as one "NAME=VALUE" says; the walk then checks it like the rest. Reports what
- * cannot be put there.
+ * Change the tree by one "NAME=VALUE"; the walk then checks it like the rest. Reports what cannot
+ * be set.
  */
 void settings_override(config_t *config, const char *text, struct faults *faults);
 

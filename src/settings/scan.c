@@ -1,4 +1,4 @@
-/* scan.c - what of a configuration's text needs care before libconfig reads it. */
+/* scan.c - finds the parts of a configuration's text that need care before libconfig reads it. */
 #include "settings/scan.h"
 
 #include <ctype.h>
@@ -10,7 +10,7 @@
 
 /* ---- words, texts, comments ---- */
 
-/* What may stand in a name or a number (libconfig's manual, 4: the grammar). */
+/* The bytes of a name or a number (libconfig's manual, 4: the grammar). */
 static size_t word_length(const char *text)
 {
     size_t n = 0;
@@ -20,7 +20,7 @@ static size_t word_length(const char *text)
     return n;
 }
 
-/* The length of the quoted text that begins here, or 0 where nothing ends it. */
+/* The length of the quoted text that begins here, or 0 if it has no end. */
 static size_t quoted_length(const char *text)
 {
     size_t n = 1;
@@ -30,7 +30,7 @@ static size_t quoted_length(const char *text)
     return text[n] == '"' ? n + 1 : 0;
 }
 
-/* The same of a comment that begins with a slash and a star. */
+/* The length of the comment that begins here with a slash and a star, or 0 if it has no end. */
 static size_t comment_length(const char *text)
 {
     const char *end = strstr(text + 2, "*/");
@@ -43,8 +43,10 @@ static bool begins_comment(const char *text)
     return text[0] == '/' && text[1] == '*';
 }
 
-/* The length of the quoted text or comment that begins here, or 0; what nothing ends goes on to the
- * end. */
+/*
+ * The length of the quoted text or comment that begins here, or 0. One without an end goes on to
+ * the end of the file.
+ */
 static size_t opaque_length(const char *text)
 {
     size_t n;
@@ -178,9 +180,10 @@ static int check_end(const char *at, struct err *ret_err)
 }
 
 /*
- * A leading zero is octal to libconfig 1.7.3 alone; 0b, 0o and 0q are numbers from 1.8 on. What
- * hexadecimal has beyond 31 bits without an L is cut by 1.5 and 1.7.3, and negative to 1.8. Beyond
- * 64 bits, some take the largest number there is. And of "10M" all make a number and a name.
+ * libconfig 1.7.3 alone reads a leading zero as octal; 0b, 0o and 0q are numbers from 1.8 on. A
+ * hexadecimal number of more than 31 bits without an L is cut by 1.5 and 1.7.3, and negative in
+ * 1.8. Beyond 64 bits, some versions take the largest number there is. And all of them read "10M"
+ * as a number and a name.
  */
 static int check_number(const char *word, size_t n, struct err *ret_err)
 {
@@ -209,7 +212,7 @@ static int check_number(const char *word, size_t n, struct err *ret_err)
     return is_too_large(word) ? err_set(ret_err, "\"%.*s\" does not fit 64 bits", shown, word) : 0;
 }
 
-/* From 1.7 on, a list may have commas that nothing follows; to 1.5 that is a syntax error. */
+/* From 1.7 on, a list may end with a comma; in 1.5 that is a syntax error. */
 static int check_comma(const char *at, struct err *ret_err)
 {
     const char *next = at + 1 + scan_gap(at + 1);
@@ -219,15 +222,15 @@ static int check_comma(const char *at, struct err *ret_err)
     return 0;
 }
 
-/* To 1.8, these are blanks; to others, syntax errors. */
+/* libconfig 1.8 reads these as blanks, older ones as syntax errors. */
 static int check_blank(const char *at, struct err *ret_err)
 {
     return err_set(ret_err, "a control character, 0x%02x, stands here", (unsigned)*at);
 }
 
 /*
- * A backslash that begins nothing stands for itself, but 1.8 has made bytes of \a, \b and \v. And
- * 1.5 drops \x00, where it ends the text for others.
+ * A backslash before any other byte stands for itself, except that 1.8 reads \a, \b and \v as
+ * control bytes. 1.5 drops \x00, which ends the text in later versions.
  */
 static int check_escape(const char *at, struct err *ret_err)
 {
@@ -242,7 +245,7 @@ static int check_escape(const char *at, struct err *ret_err)
                    "after \\ in a text come \\, \", n, r, t, f or xHH: write \\\\ for a \\");
 }
 
-/* The length of the piece of a text that begins here: what a backslash makes of it, or a byte. */
+/* The length of one piece of a text: an escape with its backslash, or a byte. */
 static size_t inner_length(const char *at)
 {
     return at[0] == '\\' && at[1] != '\0' ? 2 : 1;

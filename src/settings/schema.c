@@ -1,4 +1,4 @@
-/* schema.c - the tables: one row is one setting. */
+/* schema.c - the tables of settings: one row is one setting. */
 #include "settings/schema.h"
 
 #include "base/limits.h"
@@ -49,7 +49,7 @@ static const struct choice tls_versions[] = {
 
 #define FIELD(type, field) (((type *)0)->field)
 
-/* A row's kind is the type of its field, so that the two cannot disagree. */
+/* The type of a row's field decides its kind, so that the two cannot disagree. */
 #define KIND_OF(type, field)                                                                       \
     _Generic(FIELD(type, field), bool                                                              \
              : KIND_BOOL, int                                                                      \
@@ -256,7 +256,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Levenshtein's edit distance of two words, the rest of long ones left out. */
+/* Levenshtein's edit distance of two words; ignores the rest of long ones. */
 static size_t distance(const char *a, const char *b)
 {
     size_t row[WORD_LIMIT + 1], n_a = smaller(strlen(a), WORD_LIMIT),
@@ -279,8 +279,9 @@ static size_t distance(const char *a, const char *b)
 }
 
 /*
- * Of the full name or of its last part alone: "certificate" at the top level is tls.certificate. A
- * beginning of a name is nearer to it than anything but a single slip is.
+ * The distance of `name` from the full name of a row or from its last part, whichever is nearer: at
+ * the top level, "certificate" means tls.certificate. A prefix of a name counts as two slips
+ * at most.
  */
 static size_t name_distance(const char *row, const char *name)
 {
@@ -294,7 +295,7 @@ static size_t name_distance(const char *row, const char *name)
     return d;
 }
 
-/* The names of lists and groups, which stand in no row of their own. */
+/* The names of lists and groups, which have no row of their own. */
 static const char *const other_names[] = {"listeners", "log", "tls"};
 
 static void consider(const char *candidate, const char *name, const char **nearest, size_t *best)
@@ -310,7 +311,7 @@ static void consider(const char *candidate, const char *name, const char **neare
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name)
 {
     const char *nearest = NULL;
-    size_t best = smaller(strlen(name), 18) / 3 + 2; /* farther away is no misspelling */
+    size_t best = smaller(strlen(name), 18) / 3 + 2; /* beyond it, no misspelling */
 
     for (size_t t = 0; t < n; t++)
         for (size_t i = 0; i < tables[t]->n; i++)

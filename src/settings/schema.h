@@ -1,21 +1,21 @@
 /*
- * schema.h - the tables: one row is one setting. Private to the settings modules.
+ * schema.h - the tables of settings: one row is one setting. Private to the settings modules.
  */
 #ifndef ECHOD_SETTINGS_SCHEMA_H
 #define ECHOD_SETTINGS_SCHEMA_H
 
 #include "settings/settings.h"
 
-/* Room for the path of any setting that there is, "listeners.[1].tls.key". */
+/* Room for the path of any setting, such as "listeners.[1].tls.key". */
 #define NAME_LIMIT 256
 
-/* How a value is written in the file, and the C type of its field, from which it follows. */
+/* How the file writes a value. It follows from the C type of the field, named after the colon. */
 enum kind {
     KIND_BOOL,    /* true, false: bool */
     KIND_INT,     /* a whole number: int */
     KIND_BYTES,   /* a whole number: int64_t */
     KIND_SECONDS, /* a whole or decimal number of seconds: uint64_t, in microseconds */
-    KIND_STRING,  /* text: const char *; NULL where there is no default */
+    KIND_STRING,  /* text: const char *; NULL if there is no default */
     KIND_CHOICE,  /* one of a list of words: int */
     KIND_PATH,    /* a text that names a file, or "credential:NAME": const char * */
     KIND_STRINGS, /* a list of texts, or one text: struct strings */
@@ -23,24 +23,24 @@ enum kind {
     KIND_GROUPS,  /* a list of groups, each with the settings of a table: struct groups */
 };
 
-/* One word of a choice and what it stands for; a list ends with a NULL word. */
+/* One word of a choice and its value; a list ends with a NULL word. */
 struct choice {
     const char *word;
     int value;
 };
 
 struct setting {
-    const char *name; /* "port"; "tls.key" stands in the group tls */
+    const char *name; /* "port"; "tls.key" is `key` in the group `tls` */
     enum kind kind;
     size_t offset;       /* of the field in its struct */
-    const char *initial; /* the default as a user writes it, a text without quotes; NULL = none */
-    double min, max;     /* of a number, as written; of a text, its length in bytes; else 0 */
+    const char *initial; /* the default as a user writes it, without quotes; NULL = none */
+    double min, max;     /* of a number, as in the file; of a text, its length in bytes; else 0 */
     const struct choice *choices;
-    const struct table *elements; /* what the groups of KIND_GROUPS have */
+    const struct table *elements; /* the table of the groups of KIND_GROUPS */
     const char *help;             /* one sentence */
 };
 
-/* A table and the struct that its offsets are of. */
+/* A table, and the struct that its offsets belong to. */
 struct table {
     const struct setting *rows;
     size_t n;
@@ -60,12 +60,12 @@ const struct setting *row_find(const char *name);
 bool table_has_group(const struct table *table, const char *name);
 
 /*
- * The name in the tables (`n` of them) that a misspelt `name` most likely means, or NULL if none
- * comes near.
+ * The name in the tables (`n` of them) that is nearest to a misspelt `name`, or NULL if none is
+ * near.
  */
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name);
 
-/* Report a name that no row has, with the one that it most likely means. */
+/* Report a name that no row has, and suggest the nearest one. */
 void row_unknown(struct faults *faults, const char *where, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* settings.c - the settings: read, overridden, checked and written back. */
+/* settings.c - loads, overrides and checks the settings. */
 #include "settings/settings.h"
 
 #include "base/limits.h"
@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A walk over groups of the file, into one struct. */
+/* A walk over groups of the file that fills structs. */
 struct walk {
     struct settings_source *source;
     struct faults *faults;
-    const struct table *tables[2]; /* that the names may come from; the second may be NULL */
+    const struct table *tables[2]; /* the tables that have the names; the second may be NULL */
     void *bases[2];                /* the struct that each table fills */
 };
 
@@ -31,7 +31,7 @@ static void report_value(const struct walk *walk, const struct setting *row,
              err->text);
 }
 
-/* Report what is wrong with each part of a value. Returns whether nothing is. */
+/* Report what is wrong with each part of a value. Returns whether all parts are right. */
 static bool check_parts(const struct walk *walk, const struct setting *row,
                         const config_setting_t *value)
 {
@@ -55,7 +55,7 @@ static void apply_value(const struct walk *walk, const struct setting *row, conf
         report_value(walk, row, value, &err);
 }
 
-/* A default list is empty, so that nothing of it need outlive the scratch. */
+/* The default of a list is empty, so that none of it need outlive the scratch config. */
 static void apply_defaults(const struct walk *walk, const struct table *table, void *base)
 {
     for (size_t i = 0; i < table->n; i++) {
@@ -64,7 +64,7 @@ static void apply_defaults(const struct walk *walk, const struct table *table, v
         struct err err;
         config_t scratch;
 
-        if (row->kind == KIND_STRING) /* the text must outlive the scratch */
+        if (row->kind == KIND_STRING) /* the text must outlive the scratch config */
             *(const char **)((char *)base + row->offset) = row->initial;
         if (row->kind == KIND_STRING || !row->initial)
             continue;
@@ -96,7 +96,7 @@ static void walk_element(const struct walk *walk, const struct table *table,
     source_note_wrong(walk->source, group);
 }
 
-/* Each group of a list into a struct of its own, which the list's value owns. */
+/* Fill one struct for each group of a list; the list's value owns them. */
 static void walk_elements(const struct walk *walk, const struct setting *row,
                           config_setting_t *list, void *base)
 {
@@ -165,7 +165,7 @@ static void walk_group(const struct walk *walk, const config_setting_t *group, c
     }
 }
 
-/* One listener for each group of the list, each beginning as the top level says. */
+/* Fill one listener for each group of the list. Each starts from the settings at the top level. */
 static void walk_listeners(struct settings_source *source, struct settings *settings,
                            const struct listener_settings *base, struct faults *faults)
 {
@@ -252,7 +252,7 @@ static struct settings *new_settings(void)
 
     if (settings && source) {
         config_init(&source->config);
-        config_set_destructor(&source->config, free); /* of the lists, which belong to values */
+        config_set_destructor(&source->config, free); /* for the lists, which belong to values */
         settings->source = source;
         return settings;
     }
@@ -273,7 +273,7 @@ static void report_no_memory(const struct load *load)
     fault_at(load->faults, load->path, NULL, "cannot read it: %s", strerror(ENOMEM));
 }
 
-/* The part of a load that calls libconfig. */
+/* The part of a load that calls libconfig, and that guard_libconfig() may leave. */
 static void run_load(void *arg)
 {
     struct load *load = arg;

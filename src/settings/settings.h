@@ -1,9 +1,9 @@
 /*
  * settings.h - the settings: read from a libconfig file and -o, checked, and written back.
  *
- * One row of a table is one setting: its name, type, range, default and help all stand there once,
- * and loading, checking, -o and -T are walks over the rows. Each module declares the parameters it
- * needs; the structs here are composed of them.
+ * One row of a table is one setting: it has the name, type, range, default and help, and loading,
+ * checking, -o and -T are walks over the rows. Each module declares the parameters it needs; the
+ * structs here are composed of them.
  */
 #ifndef ECHOD_SETTINGS_SETTINGS_H
 #define ECHOD_SETTINGS_SETTINGS_H
@@ -25,16 +25,16 @@ struct listener_settings {
     bool health;
     struct frame_params frame;
     struct proxy_params proxy;
-    struct access_rules access; /* but for its proxies, which follow from `proxy` */
+    struct access_rules access; /* except its proxies, which follow from `proxy` */
     bool tls_enabled;
     struct tls_params tls;
 };
 
-/* What one configuration file says. All texts and lists live as long as the struct. */
+/* The settings of one file. All texts and lists live as long as the struct. */
 struct settings {
     int max_clients;
     uint64_t drain_timeout_usec;
-    const char *user;         /* whom root becomes; NULL = nobody else */
+    const char *user;         /* the user that root becomes; NULL = root stays root */
     const char *group;        /* NULL = the user's own */
     const char *metrics_file; /* NULL = none */
     int log_target;           /* enum log_target */
@@ -45,12 +45,12 @@ struct settings {
 };
 
 /*
- * Read `path`, then the overrides ("NAME=VALUE", in order; NULL ends them) on top of it.
- * Reports every fault with its place. Returns 0 with *ret_settings, the caller's to free with
+ * Read `path`, then apply the overrides ("NAME=VALUE", in order; NULL ends them). Reports every
+ * fault with its place. Returns 0 with *ret_settings, owned by the caller, to free with
  * settings_free(), or -1 when the file cannot be read or parsed at all.
  *
- * With faults they must not be put in force, but what is sound in them can be checked further, so
- * that all faults are told at once: a value that was refused is left at its default.
+ * Settings with faults must not be put in force, but the caller can check them further, so that all
+ * faults are reported at once: a value that was refused has its default.
  */
 int settings_load(const char *path, const char *const *overrides, struct faults *faults,
                   struct settings **ret_settings);
@@ -62,8 +62,8 @@ void settings_free(struct settings *settings);
 void settings_dump(const struct settings *settings, FILE *file);
 
 /*
- * The place where `name` of a listener was given: "FILE:LINE", "-o", or where the listener itself
- * begins if it is left to its default. Writes into `text` of `size` bytes and returns it.
+ * The place where `name` of a listener was given: "FILE:LINE" or "-o"; the beginning of the
+ * listener if the setting has its default. Writes into `text` of `size` bytes and returns it.
  */
 const char *settings_where(const struct settings *settings, size_t listener, const char *name,
                            char *text, size_t size);

@@ -10,11 +10,11 @@
 
 #include <libconfig.h>
 
-/* The texts of the settings point into it, and it knows the line of each setting. */
+/* The parsed file, which has the texts of the settings and the line of each. */
 struct settings_source {
     struct settings_text text;
     config_t config;
-    size_t n_wrong; /* values that were refused: contradictions with them are none */
+    size_t n_wrong; /* values that were refused; they are not checked for contradictions */
     const config_setting_t **wrong;
 };
 
@@ -22,13 +22,16 @@ struct settings_source {
 const char *source_place(const struct settings_source *source, const config_setting_t *setting,
                          char *text, size_t size);
 
-/* The value was refused. */
+/* Note that the value was refused. */
 void source_note_wrong(struct settings_source *source, const config_setting_t *value);
 
-/* Whether the value in force is the one that was wanted, given or by default. */
+/*
+ * Whether the value in force is the wanted one, given or by default, and not one that replaces a
+ * refused value.
+ */
 bool settings_is_sound(const struct settings *settings, size_t listener, const char *name);
 
-/* Whether it was given, for the listener or for all, and is not left to its default. */
+/* Whether the setting was given, for the listener or for all, and does not have its default. */
 bool settings_is_given(const struct settings *settings, size_t listener, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* text.c - the text of a configuration, as libconfig is to parse it. */
+/* text.c - puts the text of a configuration together for libconfig. */
 #include "settings/text.h"
 
 #include "base/limits.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 10 /* of files that include files, as libconfig has it */
+#define DEPTH_MAX 10 /* of nested includes, as in libconfig */
 
 struct text_line {
     const char *file;
@@ -19,7 +19,7 @@ struct text_line {
 
 /* ---- putting the text together ---- */
 
-/* The text so far; `failed` once memory has run out, when everything else is a no-op. */
+/* The text so far. Once memory has run out, `failed` is set and the functions below do nothing. */
 struct builder {
     struct settings_text *out;
     size_t length;
@@ -35,7 +35,7 @@ static void *grow(struct builder *builder, void *array, size_t n, size_t size)
     return grown ? grown : array;
 }
 
-/* The line that is being written comes from here. */
+/* Note the place in the files from which the current line of the text comes. */
 static void begin_line(struct builder *builder, const char *file, unsigned line)
 {
     struct settings_text *out = builder->out;
@@ -64,7 +64,7 @@ static void put(struct builder *builder, const char *bytes, size_t n, const char
     }
 }
 
-/* Kept until the whole is freed, as lines point to it. */
+/* Keep the name until the whole text is freed, since lines point to it. */
 static const char *keep_name(struct builder *builder, const char *name)
 {
     struct settings_text *out = builder->out;
@@ -80,7 +80,7 @@ static const char *keep_name(struct builder *builder, const char *name)
     return copy;
 }
 
-/* Returns the whole file, or NULL with errno; EILSEQ for one that is no text. */
+/* Returns the whole file, or NULL with errno; EILSEQ if it is no text. */
 static char *read_whole(const char *path)
 {
     char *text = NULL;
@@ -105,7 +105,7 @@ static char *read_whole(const char *path)
     return NULL;
 }
 
-/* "PATH" of an @include, as seen from the file that has it. */
+/* The path of an @include, relative to the directory of the including file. */
 static void included_path(const char *including, const char *include, size_t n, char *path)
 {
     const char *begin = memchr(include, '"', n), *slash = strrchr(including, '/');

@@ -1,4 +1,4 @@
-/* validate.c - contradictions between settings. */
+/* validate.c - finds contradictions between settings. */
 #include "settings/validate.h"
 
 #include "base/limits.h"
@@ -36,7 +36,9 @@ static void check_sni_element(const struct settings *settings, size_t i, size_t 
                  "%s is missing", name);
 }
 
-/* How many stars; a name with one that stands for nothing would fit nobody, and nobody would know.
+/*
+ * How many stars the name has. One elsewhere than for the first label would match no host name, and
+ * no one would notice.
  */
 static size_t count_stars(const char *name)
 {
@@ -85,7 +87,9 @@ static void check_sni(const struct settings *settings, size_t i, struct faults *
     }
 }
 
-/* Whoever names the issuers of clients and leaves it at that would think that clients are checked.
+/*
+ * An administrator who sets the issuers of clients' certificates but not verify_client would think
+ * that clients are checked.
  */
 static void check_is_used(const struct settings *settings, size_t i, const char *name, bool given,
                           struct faults *faults)
@@ -133,7 +137,7 @@ static void check_tls(const struct settings *settings, size_t i, struct faults *
                  "tls.max_version", "is older than tls.min_version");
 }
 
-/* Peers over a path need no network to be trusted. */
+/* Peers of a unix: listener are trusted without proxy_trusted. */
 static void check_proxy(const struct settings *settings, size_t i, struct faults *faults)
 {
     const struct listener_settings *listener = &settings->listeners[i];

@@ -1,5 +1,5 @@
 /*
- * validate.h - contradictions between settings, each of which is right by itself. Private to
+ * validate.h - finds contradictions between settings that are each right by themselves. Private to
  * the settings modules.
  */
 #ifndef ECHOD_SETTINGS_VALIDATE_H
@@ -7,7 +7,7 @@
 
 #include "settings/settings.h"
 
-/* Report what contradicts itself; what was refused by itself is none of it. */
+/* Report each contradiction, except with values that were already refused. */
 void settings_validate(const struct settings *settings, struct faults *faults);
 
 #endif

@@ -1,4 +1,4 @@
-/* value.c - one value of the file against one row of the tables. */
+/* value.c - checks and stores one value of the file by one row of the tables. */
 #include "settings/value.h"
 
 #include "settings/text.h"
@@ -64,7 +64,9 @@ static double number_of(const config_setting_t *value)
                            : config_setting_get_float(value);
 }
 
-/* Returns NULL when the value has the type of the row, else what the row wants. */
+/*
+ * Returns NULL if the value has the type of the row, else the name of the type that the row wants.
+ */
 static const char *wrong_type(const struct setting *row, const config_setting_t *value)
 {
     switch (row->kind) {
@@ -102,7 +104,7 @@ static void list_choices(const struct choice *choices, char *text, size_t size)
     }
 }
 
-/* Returns 0 when the value, of the right type, is one that the row allows. */
+/* Returns 0 if the row allows the value, which has the right type. */
 static int check_range(const struct setting *row, const config_setting_t *value,
                        struct err *ret_err)
 {
@@ -138,7 +140,7 @@ static int check_range(const struct setting *row, const config_setting_t *value,
     }
 }
 
-/* No libconfig looks whether it has got the memory for a text. */
+/* libconfig does not check whether it got the memory for a text. */
 static bool is_lost(const config_setting_t *value)
 {
     return config_setting_type(value) == CONFIG_TYPE_STRING && !config_setting_get_string(value);
@@ -157,7 +159,7 @@ int value_check(const struct setting *row, const config_setting_t *part, struct 
 
 /* ---- storing ---- */
 
-/* 0 means never, so what is a little more must not become it. */
+/* 0 means never, so a tiny positive value must not become 0. */
 static uint64_t to_usec(double seconds)
 {
     uint64_t usec = (uint64_t)llround(seconds * (double)USEC_PER_SEC);
@@ -200,8 +202,10 @@ static int store_texts(const struct setting *row, config_setting_t *value,
     return 0;
 }
 
-/* "credential:NAME" is a file that the service manager has passed (systemd.exec(5),
- * LoadCredential=). */
+/*
+ * "credential:NAME" is a file that the service manager has passed (systemd.exec(5),
+ * LoadCredential=).
+ */
 static int store_path(config_setting_t *value, const char **ret_path, struct err *ret_err)
 {
     static const char prefix[] = "credential:";
@@ -253,13 +257,13 @@ int value_store(const struct setting *row, config_setting_t *value, void *base, 
         return store_texts(row, value, field, ret_err);
     case KIND_CIDRS:
         return store_networks(row, value, field, ret_err);
-    case KIND_GROUPS: /* a walk of its own */
+    case KIND_GROUPS: /* settings.c walks these */
         break;
     }
     return 0;
 }
 
-/* ---- from texts ---- */
+/* ---- values from strings ---- */
 
 static config_setting_t *parse_as_value(const char *text, config_t *scratch, struct err *ret_err)
 {
@@ -278,7 +282,7 @@ static config_setting_t *parse_as_value(const char *text, config_t *scratch, str
     return value;
 }
 
-/* Whether the text of a value is to be taken as it is. */
+/* Whether the string is itself the text, without quotes. */
 static bool is_bare(const struct setting *row, const char *text)
 {
     bool takes_text = row->kind == KIND_STRING || row->kind == KIND_PATH ||

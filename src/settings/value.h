@@ -1,6 +1,6 @@
 /*
- * value.h - one value of the file against one row of the tables. Private to the settings
- * modules.
+ * value.h - checks and stores one value of the file by one row of the tables. Private to the
+ * settings modules.
  */
 #ifndef ECHOD_SETTINGS_VALUE_H
 #define ECHOD_SETTINGS_VALUE_H
@@ -9,12 +9,12 @@
 
 #include <libconfig.h>
 
-/* What a value is, in words: "a whole number". */
+/* The type of a value, in words: "a whole number". */
 const char *value_type(const config_setting_t *value);
 
 /*
- * The parts of a value, each of which is right or wrong for itself: the elements of a list where
- * the row takes one, else the value alone.
+ * The parts of a value, each of which is checked by itself: the elements of a list if the row takes
+ * one, else the value itself.
  */
 unsigned value_parts(const struct setting *row, const config_setting_t *value);
 const config_setting_t *value_part(const struct setting *row, const config_setting_t *value,
@@ -27,20 +27,23 @@ const config_setting_t *value_part(const struct setting *row, const config_setti
 int value_check(const struct setting *row, const config_setting_t *part, struct err *ret_err);
 
 /*
- * Store a value whose parts are all right in the row's field of `base`. A text stays the value's
- * own, and a list becomes so: its config must have free() for destructor.
+ * Store a value, whose parts have all been checked, in the row's field of `base`. The value still
+ * owns a text, and now owns a list: its config must have free() as destructor.
  * Returns 0, or -1 with *ret_err when memory has run out.
  */
 int value_store(const struct setting *row, config_setting_t *value, void *base,
                 struct err *ret_err);
 
-/* The member of a group by its name, which may have a dot: config_setting_lookup(), mended. */
+/*
+ * The member of a group by its name, which may contain a dot: config_setting_lookup() without its
+ * fault.
+ */
 config_setting_t *value_lookup(config_setting_t *group, const char *name);
 
 /*
- * Parse the text of one value, as a default or -o has it, into an empty config. The text of a
- * setting that takes texts needs no quotes if it is one. Returns the config's own value, or NULL
- * with *ret_err when `text` is no single value, or has what settings/scan.h calls a fault.
+ * Parse the string of one value, as in a default or -o, into an empty config. A setting that takes
+ * texts needs no quotes around one text. Returns the value, which the config owns, or NULL with
+ * *ret_err when `text` is not a single value, or has what settings/scan.h calls a fault.
  */
 config_setting_t *value_parse(const struct setting *row, const char *text, config_t *scratch,
                               struct err *ret_err);
