@@ -12,9 +12,9 @@ static bool is_of_tls(unsigned long code)
 }
 
 /*
- * The entry of the error queue that says most, 0 where it is empty; empties the queue. That is the
- * oldest, which is nearest to the cause, unless the TLS layer itself has a reason of its own; then
- * the oldest of those: from OpenSSL 3.2 on a general one ("record layer failure") follows it.
+ * Empties the error queue and returns its most telling entry, 0 if it is empty. That is the oldest
+ * entry, which is nearest to the cause. If the TLS layer has a reason of its own, it is the oldest
+ * of those: from OpenSSL 3.2 on a general one ("record layer failure") follows it.
  */
 static unsigned long telling_error(void)
 {
@@ -41,7 +41,9 @@ const char *openssl_reason(const char *none)
     return text ? text : "unknown error";
 }
 
-/* There is nobody to ask for a passphrase; `arg` is a bool that tells that one was wanted. */
+/*
+ * The daemon cannot ask anybody for a passphrase; `arg` is a bool that notes that one was needed.
+ */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer, (void)size, (void)writing;

@@ -1,6 +1,6 @@
 /*
- * openssl_util.h - what the modules that use OpenSSL share: its errors in words, and keys out of
- * files.
+ * openssl_util.h - what the modules that use OpenSSL share: its errors in words, and loading keys
+ * from files.
  */
 #ifndef ECHOD_TLS_OPENSSL_UTIL_H
 #define ECHOD_TLS_OPENSSL_UTIL_H
@@ -9,10 +9,12 @@
 
 #include <openssl/evp.h>
 
-/* The reason in the error queue in words, the queue emptied; `none` where it is empty. */
+/* The reason in the error queue, in words; empties the queue. Returns `none` if it is empty. */
 const char *openssl_reason(const char *none);
 
-/* Load a private key of a PEM file, not encrypted. Returns it, the caller's, or NULL and *ret_err.
+/*
+ * Load a private key from a PEM file, not encrypted. Returns it, owned by the caller, or NULL with
+ * *ret_err.
  */
 EVP_PKEY *openssl_load_key(const char *path, struct err *ret_err);
 

@@ -1,4 +1,7 @@
-/* signer.c - the signer's parent, and its clients. */
+/*
+ * signer.c - in the parent: starts, restarts and stops the signer; in a client's process: opens a
+ * channel to it.
+ */
 #include "tls/signer_protocol.h"
 
 #include "base/deadline.h"
@@ -14,16 +17,17 @@
 #include <time.h>
 #include <unistd.h>
 
-/* To read the files: they may lie far away, and the machine may be slow. */
+/* The time to read the files, which may be on a slow disk or network. */
 #define LOAD_STEPS 6
 #define LOAD_STEP_USEC (5 * USEC_PER_SEC) /* well below the WatchdogSec of the units */
 #define STOP_USEC (10 * USEC_PER_SEC)
-#define SHORT_LIFE_USEC USEC_PER_SEC /* who dies so young... */
-#define SHORT_LIVES_MAX 30           /* ...so often in a row will always do */
+/* Give up after 30 consecutive deaths, each within a second of its start. */
+#define SHORT_LIFE_USEC USEC_PER_SEC
+#define SHORT_LIVES_MAX 30
 
 struct signer {
     pid_t pid;   /* -1: it has died */
-    int control; /* takes a descriptor for each line */
+    int control; /* takes a descriptor for each channel */
     uint64_t started_usec;
     unsigned short_lives;
     size_t n;
@@ -41,7 +45,10 @@ static void set_timeout(int fd, int option, uint64_t usec)
     setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout));
 }
 
-/* Whoever watches it may have reaped it already, and its number may be another's by now. */
+/*
+ * The process may have been reaped already, and another process may have its pid by now. kill(2) is
+ * therefore only for one that waitpid(2) still finds.
+ */
 static void wait_for_end(pid_t pid)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
@@ -56,7 +63,7 @@ static void wait_for_end(pid_t pid)
     }
 }
 
-/* The lines stay as they are. */
+/* Channels of clients stay open. */
 static void disconnect(struct signer *signer)
 {
     if (signer->control >= 0)
@@ -72,7 +79,10 @@ static void end_process(struct signer *signer)
     signer->pid = -1;
 }
 
-/* The parent waits here and does not hang, so its watchdog gets what the loop would send. */
+/*
+ * The parent waits here without its loop: it sends the watchdog's signs of life that the loop would
+ * send.
+ */
 static ssize_t receive_report(const struct signer *signer, struct key_report *report)
 {
     ssize_t n;
@@ -125,7 +135,7 @@ static int launch(struct signer *signer, const struct user *user, struct err *re
     return 0;
 }
 
-/* Returns 0 once it has read all files. */
+/* Returns 0 once the signer has read all files. */
 static int start(struct signer *signer, struct key_report *reports, const struct user *user,
                  struct err *ret_err)
 {
@@ -181,7 +191,10 @@ int signer_start(const char *const *paths, size_t n, const struct user *user,
     return 0;
 }
 
-/* What the contexts in force have are the public keys of the first start. */
+/*
+ * The contexts in force have the public keys of the first start, so a new signer must have the
+ * same.
+ */
 static int compare(const struct signer *signer, const struct key_report *reports,
                    struct err *ret_err)
 {

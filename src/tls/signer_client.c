@@ -1,4 +1,4 @@
-/* signer_client.c - in a client's process: the line to the signer. */
+/* signer_client.c - in a client's process: asks the signer for a signature over the channel. */
 #include "tls/signer_protocol.h"
 
 #include <stddef.h>

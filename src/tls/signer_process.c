@@ -1,4 +1,4 @@
-/* signer_process.c - the process that alone holds the private keys. */
+/* signer_process.c - the process that alone has the private keys. */
 #include "tls/signer_protocol.h"
 
 #include "base/fdpass.h"
@@ -22,7 +22,7 @@
 
 #define EVENTS 64
 
-/* Where sandbox_enter() puts the descriptors. */
+/* The descriptors that sandbox_enter() leaves. */
 enum { CONTROL, EPOLL };
 
 static EVP_PKEY **keys;
@@ -54,7 +54,7 @@ static void load_all(char *const *paths, struct key_report *reports)
 
 /* ---- one signature ---- */
 
-/* Texts of a struct out of another process: OpenSSL sees them only if they end. */
+/* The request comes from another process: OpenSSL must not see a text without its final NUL. */
 static bool ends(const char *text, size_t size)
 {
     return memchr(text, '\0', size) != NULL;
@@ -76,7 +76,7 @@ static size_t add_text(OSSL_PARAM *params, size_t n, const char *name, char *tex
     return n;
 }
 
-/* Returns the length of the signature, 0 where there is none. */
+/* Returns the length of the signature, 0 if there is none. */
 static size_t sign(struct sign_request *request, unsigned char *signature)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -96,7 +96,7 @@ static size_t sign(struct sign_request *request, unsigned char *signature)
     return length;
 }
 
-/* ---- lines ---- */
+/* ---- channels ---- */
 
 static void answer(int line)
 {
@@ -107,7 +107,7 @@ static void answer(int line)
 
     if (length > 0)
         send(line, signature, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(line); /* whatever it was: one is all that a client gets */
+    close(line); /* always: a client gets one signature */
     n_lines--;
 }
 
@@ -121,7 +121,7 @@ static void watch(int fd)
         close(fd);
 }
 
-/* Returns false once nobody is left who could hand a line over. */
+/* Receive a channel. Returns false once no process is left that could send one. */
 static bool take_line(void)
 {
     char byte;
@@ -155,7 +155,7 @@ static _Noreturn void serve(void)
 
 /* ---- the whole ---- */
 
-/* One descriptor for each client that shakes hands: as many as may be. */
+/* Each client in its handshake needs a descriptor, so take as many as the hard limit allows. */
 static void raise_file_limit(void)
 {
     struct rlimit files;
@@ -166,7 +166,10 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* It ends when its parent and all clients are gone, and not before: signals are the parent's. */
+/*
+ * Signals are for the parent. The signer ends when its parent and all clients have gone, and not
+ * before.
+ */
 static void block_signals(void)
 {
     sigset_t all;
@@ -175,7 +178,7 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
-/* What it can read of the files from there on is all that a signer in its place will have. */
+/* Note which key files the new user can still read; a replacement can load only those. */
 static int become(const struct user *user, char *const *paths, struct key_report *reports,
                   struct err *ret_err)
 {
@@ -186,7 +189,7 @@ static int become(const struct user *user, char *const *paths, struct key_report
     return 0;
 }
 
-/* Give up everything but the keys, the line to the parent, and what it takes to wait for lines. */
+/* Keep only the keys, the socket to the parent, and the epoll descriptor for channels. */
 static int confine(int control, struct err *ret_err)
 {
     const int kept[] = {[CONTROL] = control, [EPOLL] = epoll_create1(EPOLL_CLOEXEC)};

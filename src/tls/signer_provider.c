@@ -1,7 +1,7 @@
 /*
- * signer_provider.c - a provider(7) of OpenSSL with keys that the signer holds: it knows their
- * public parts and has the signer sign. One implementation for all types of keys, since the signer
- * is sent the data itself and not a hash of it.
+ * signer_provider.c - a provider(7) of OpenSSL for keys that the signer has: it knows their public
+ * parts and has the signer sign. One implementation serves all types of keys, since the signer gets
+ * the data itself and not a hash of it.
  */
 #include "tls/signer_protocol.h"
 
@@ -18,7 +18,7 @@
 #define NAME "echod-signer"
 #define PROPERTIES "provider=" NAME
 
-/* The parameters that signer_provide() makes a key of. */
+/* The parameters from which signer_provide() makes a key. */
 #define PARAM_PUBLIC "echod-public"
 #define PARAM_NUMBER "echod-number"
 
@@ -42,7 +42,7 @@ static void load_error_texts(void)
 struct key {
     const char *type;
     EVP_PKEY *public; /* of OpenSSL's own provider */
-    bool is_kept;     /* has a private part, at the signer */
+    bool is_kept;     /* the signer has its private part */
     uint32_t number;
 };
 
@@ -72,7 +72,7 @@ static int has(const void *data, int selection)
 
 static int match(const void *a, const void *b, int selection)
 {
-    (void)selection; /* all that there is to compare is public */
+    (void)selection; /* only public parts can be compared */
     return EVP_PKEY_eq(((const struct key *)a)->public, ((const struct key *)b)->public) == 1;
 }
 
@@ -86,7 +86,7 @@ static int import_kept(struct key *key, const OSSL_PARAM *public, const OSSL_PAR
     return key->is_kept && key->public;
 }
 
-/* A key of another provider, which a certificate's is compared with ours by. */
+/* Import a key of another provider, such as a certificate's, to compare it with ours. */
 static int import_foreign(struct key *key, const OSSL_PARAM *params)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, key->type, "provider!=" NAME);
@@ -107,7 +107,7 @@ static int import(void *data, int selection, const OSSL_PARAM *params)
     return public ? import_kept(data, public, params) : import_foreign(data, params);
 }
 
-/* A private part cannot go; who wants one along with the rest gets nothing, and turns to us. */
+/* The private part cannot be exported. OpenSSL then gets nothing, and uses our provider to sign. */
 static int export(void *data, int selection, OSSL_CALLBACK *callback, void *arg)
 {
     const struct key *key = data;
@@ -116,7 +116,7 @@ static int export(void *data, int selection, OSSL_CALLBACK *callback, void *arg)
            EVP_PKEY_export(key->public, selection, callback, arg);
 }
 
-/* Whatever is asked for by name. */
+/* No parameter is listed: those that are asked for by name are found all the same. */
 static const OSSL_PARAM *transported(int selection)
 {
     static const OSSL_PARAM none[] = {OSSL_PARAM_END};
@@ -149,7 +149,7 @@ static const OSSL_PARAM *gettable_key_params(void *provider)
 
 /* ---- signatures ---- */
 
-/* What is asked of the signer once there is something to sign. */
+/* The request under construction, until there is data to sign. */
 struct signing {
     const struct key *key;
     struct sign_request request;
@@ -166,7 +166,7 @@ static void free_signing(void *data)
     OPENSSL_free(data);
 }
 
-/* libssl gives RSA's parameters as texts or as the numbers of openssl/rsa.h. */
+/* libssl passes RSA's parameters as texts or as the numbers of openssl/rsa.h. */
 struct word {
     int value;
     const char *text;
@@ -256,7 +256,7 @@ static int sign(void *data, unsigned char *signature, size_t *ret_length, size_t
         id, (void (*)(void))function                                                               \
     }
 
-/* The types differ in their names alone: what OpenSSL calls the key and its signature. */
+/* The types differ only in OpenSSL's names of the key and its signature. */
 #define TYPE(type, key_name, signature_name)                                                       \
     static void *new_##type(void *provider)                                                        \
     {                                                                                              \
@@ -345,7 +345,7 @@ static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const O
     return 1;
 }
 
-/* Ours comes into play only for our own keys: whatever else is asked for, others go before it. */
+/* Use this provider only for our own keys: for everything else, prefer any other provider. */
 static bool load_provider(void)
 {
     static OSSL_PROVIDER *provider; /* for the life of the process */

@@ -14,16 +14,16 @@
 #define KEY_SIZE sizeof(struct ticket_key)
 #define FILE_KEYS 3
 
-/* As many as can be in force, which are five, and a few more for lifetimes that keep changing. */
+/* Five keys can be in force; the others are for lifetimes that keep changing. */
 #define KEYS 8
 
-/* Newest first: what was retired later is accepted for longer. */
+/* Newest first: a key that was retired later is accepted for longer. */
 struct ticket_ring {
     unsigned references;
     uint64_t lifetime_usec; /* 0 = the keys are those of a file */
-    uint64_t since_usec;    /* when the issuer, which is keys[0], began to be it */
+    uint64_t since_usec;    /* since when keys[0] has issued tickets */
     size_t n;
-    uint64_t until_usec[KEYS]; /* of those that issue no more: when their last ticket is dead */
+    uint64_t until_usec[KEYS]; /* of keys that issue no more: when their last ticket has expired */
     struct ticket_key keys[KEYS];
 };
 
@@ -61,7 +61,7 @@ int ticket_ring_new(uint64_t lifetime_usec, struct ticket_ring **ret_ring, struc
     return 0;
 }
 
-/* ---- keys out of a file ---- */
+/* ---- keys from a file ---- */
 
 static bool has_twins(const struct ticket_ring *ring)
 {
@@ -71,7 +71,7 @@ static bool has_twins(const struct ticket_ring *ring)
     return false;
 }
 
-/* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
+/* Without stdio, whose buffers would keep a copy. Returns NULL, or why it cannot be read. */
 static const char *read_keys(int fd, size_t size, struct ticket_ring *ring)
 {
     ssize_t n;
@@ -114,7 +114,7 @@ int ticket_ring_load(const char *path, struct ticket_ring **ret_ring, struct err
     return 0;
 }
 
-/* ---- keys that are made, and go on with time ---- */
+/* ---- keys that are made here and replaced in time ---- */
 
 static void drop_last(struct ticket_ring *ring)
 {

@@ -11,9 +11,9 @@
 #include <string.h>
 
 /*
- * An EOF without close_notify is an EOF to OpenSSL, so that what the peer sent before can still be
- * echoed; was_truncated() tells the two apart. A write may take part of the data and be repeated
- * from another place, as the ring in echo.c does.
+ * OpenSSL reports an EOF without close_notify as EOF, so that what the peer sent before can still
+ * be echoed; was_truncated() tells the two apart. A write may take part of the data, and be
+ * repeated from another address, as the ring in echo.c needs.
  */
 void tls_set_options(SSL_CTX *ctx)
 {
@@ -22,7 +22,7 @@ void tls_set_options(SSL_CTX *ctx)
                               SSL_MODE_RELEASE_BUFFERS);
 }
 
-/* Set when the last read from the socket, and not a close_notify, brought the end. */
+/* Whether EOF came from the socket and not from a close_notify. */
 static bool was_truncated(SSL *ssl)
 {
     return BIO_eof(SSL_get_rbio(ssl));
@@ -31,7 +31,7 @@ static bool was_truncated(SSL *ssl)
 static enum stream_status failed(struct stream *stream, enum end end, const char *text)
 {
     stream->end = end;
-    if (stream->error[0] == '\0') /* a refused certificate has said more already */
+    if (stream->error[0] == '\0') /* a refused certificate has given its reason */
         snprintf(stream->error, sizeof(stream->error), "%s", text);
     return STREAM_FAILED;
 }
@@ -46,7 +46,7 @@ void tls_refuse(SSL *ssl, const char *fmt, ...)
     va_end(args);
 }
 
-/* RFC 8446, 4.4.2.4: whether the client has shown no certificate, or one that does not hold. */
+/* Whether the client showed no certificate, or one that failed verification (RFC 8446, 4.4.2.4). */
 static bool is_client_certificate(SSL *ssl)
 {
     return SSL_is_server(ssl) &&
@@ -54,7 +54,7 @@ static bool is_client_certificate(SSL *ssl)
             ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
 }
 
-/* OpenSSL's reason is taken last: that empties its queue. */
+/* Get OpenSSL's reason last, since that empties its queue. */
 static enum stream_status refused(struct stream *stream)
 {
     enum end end = is_client_certificate(stream->tls) ? END_CLIENT_CERT : END_TLS_ERROR;
@@ -62,7 +62,10 @@ static enum stream_status refused(struct stream *stream)
     return failed(stream, end, openssl_reason("protocol error"));
 }
 
-/* What an SSL_* call that did not succeed means. Looks at errno, so nothing may come between. */
+/*
+ * Translate the result of an SSL_* call that did not succeed. It reads errno, so no other call may
+ * come between.
+ */
 static enum stream_status translate(struct stream *stream, int result)
 {
     int saved_errno = errno;
@@ -121,7 +124,7 @@ static enum stream_status tls_finish(struct stream *stream)
     int result;
 
     ERR_clear_error();
-    result = SSL_shutdown(stream->tls); /* 0: ours is sent and theirs has not come yet */
+    result = SSL_shutdown(stream->tls); /* 0: our close_notify is sent, the peer's not received */
     return result >= 0 ? STREAM_OK : translate(stream, result);
 }
 
@@ -146,7 +149,7 @@ int tls_attach(struct stream *stream, SSL *ssl)
     return 0;
 }
 
-/* The name of what is not known is empty. */
+/* The name of an unknown one is empty. */
 static void copy_text(char *ret_text, size_t size, const char *text)
 {
     snprintf(ret_text, size, "%s", text ? text : "");
@@ -181,7 +184,7 @@ const char *tls_peer_signature(const struct stream *stream, char *text)
     if (!stream->tls || SSL_get_peer_signature_type_nid(stream->tls, &type) != 1)
         return NULL;
     SSL_get_peer_signature_nid(stream->tls, &digest);
-    if (digest == NID_undef) /* the type has its own */
+    if (digest == NID_undef) /* this type of key has its own */
         snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2ln(type));
     else if (OBJ_find_sigid_by_algs(&both, digest, type) == 1)
         snprintf(text, TLS_SIGNATURE_TEXT_MAX, "%s", OBJ_nid2sn(both));

@@ -1,9 +1,9 @@
 /*
  * tls.h - all of OpenSSL: server contexts, and TLS as a kind of stream.
  *
- * A context is built once in the parent and shared by the children through fork(2), its ticket
- * keys included: a session opened in one child resumes in any other, and with ticket_keys.h in
- * another context as well.
+ * The parent builds a context once, and the children share it through fork(2), its ticket keys
+ * included: a session opened in one child resumes in any other, and with ticket_keys.h in another
+ * context as well.
  */
 #ifndef ECHOD_TLS_TLS_H
 #define ECHOD_TLS_TLS_H
@@ -17,23 +17,26 @@
 
 /* Protocol versions by their number on the wire (RFC 8446, 4.2.1). */
 enum tls_version {
-    TLS_NEWEST = 0, /* as new as the library goes */
+    TLS_NEWEST = 0, /* as new as the library supports */
     TLS_V1_0 = 0x0301,
     TLS_V1_1 = 0x0302,
     TLS_V1_2 = 0x0303,
     TLS_V1_3 = 0x0304,
 };
 
-/* Whether clients show certificates. One that is shown is verified, and refused if it fails. */
+/*
+ * Whether clients show certificates. A certificate that is shown is verified, and refused if it
+ * fails.
+ */
 enum tls_verify {
     TLS_VERIFY_NONE,
     TLS_VERIFY_REQUEST,
     TLS_VERIFY_REQUIRE,
 };
 
-/* Who the server is for whoever asks for one of these names (RFC 6066, 3). */
+/* The certificate for clients that ask for one of these names (RFC 6066, 3). */
 struct tls_sni_params {
-    struct strings names; /* of hosts, "*.example.org" among them */
+    struct strings names; /* host names, "*.example.org" among them */
     const char *certificate;
     const char *key;
     const char *ocsp_response;
@@ -47,9 +50,9 @@ struct tls_params {
     const char *certificate;   /* PEM file: the leaf, then its issuers */
     const char *key;           /* PEM file, not encrypted */
     const char *ocsp_response; /* DER file; NULL = none is stapled */
-    struct groups sni;         /* of struct tls_sni_params: who else it is */
-    bool strict_sni;           /* refuse whoever asks for a name that is nobody's */
-    bool key_isolation;        /* the keys are the signer's, and no other process reads them */
+    struct groups sni;         /* of struct tls_sni_params: certificates by name */
+    bool strict_sni;           /* refuse a client that asks for an unknown name, or for none */
+    bool key_isolation;        /* only the signer reads the keys */
     int min_version;           /* enum tls_version */
     int max_version;
     const char *ciphers;         /* TLS 1.2 and older, openssl-ciphers(1) */
@@ -57,14 +60,14 @@ struct tls_params {
     const char *groups;          /* SSL_CTX_set1_groups_list(3) */
     int verify_client;           /* enum tls_verify */
     const char *client_ca;       /* PEM file or directory of issuers */
-    const char *crl;             /* PEM file with the CRLs of all of them; NULL = none is asked */
+    const char *crl;             /* PEM file with the CRLs of all of them; NULL = no check */
     int verify_depth;            /* intermediate certificates in a client's chain */
-    struct strings client_names; /* whom a client's certificate must be for; none = anyone */
-    struct strings alpn;         /* the best first; none = ALPN is not spoken */
-    const char *keylog;      /* file that gets the secrets of each session; NULL = nobody does */
-    const char *ticket_keys; /* file of ticket_ring_load(); NULL = keys that nobody else has */
-    int tickets;             /* session tickets a handshake; 0 = none, and no resumption */
-    uint64_t ticket_usec;    /* how long a ticket resumes */
+    struct strings client_names; /* a client's certificate must have one of them; none = any */
+    struct strings alpn;         /* the best first; none = no ALPN */
+    const char *keylog;          /* file that gets the secrets of each session; NULL = none */
+    const char *ticket_keys;     /* file of ticket_ring_load(); NULL = keys that echod makes */
+    int tickets;                 /* session tickets a handshake; 0 = none, and no resumption */
+    uint64_t ticket_usec;        /* how long a ticket can resume its session */
 };
 
 /* The element `i` of the list, from 0 to sni.n - 1. */
@@ -78,10 +81,10 @@ struct ticket_ring;
 struct tls_server;
 
 /*
- * Build a context: load the chain and the key, check one against the other, apply the rest. The
- * key is the one that `signer` has of the file, with key_isolation; else it is loaded here.
- * Reports every fault by the name of its setting. The texts of `params` must live as
- * long as the server. Returns 0, or -1 when there was any.
+ * Build a context: load the chain and the key, check one against the other, apply the rest. With
+ * key_isolation, the key is the one that `signer` has of the file; else it is loaded here. Reports
+ * every fault by the name of its setting. The texts of `params` must live as long as the server.
+ * Returns 0, or -1 when there was a fault.
  */
 int tls_server_new(const struct tls_params *params, const struct signer *signer,
                    struct faults *faults, struct tls_server **ret_server);
@@ -90,24 +93,24 @@ int tls_server_new(const struct tls_params *params, const struct signer *signer,
 void tls_server_free(struct tls_server *server);
 
 /*
- * Issue and accept session tickets by the keys of `ring` from here on, which gets a reference more;
- * once for a server, and only where params->ticket_keys was NULL.
+ * Issue and accept session tickets by the keys of `ring` from now on, and take a reference to it.
+ * Call once for a server, and only if params->ticket_keys was NULL.
  */
 void tls_server_share_tickets(struct tls_server *server, struct ticket_ring *ring);
 
 /*
- * Write what decrypts each session to this descriptor from here on, a line of the NSS key log
- * format (draft-ietf-tls-keylogfile) at a time. It stays the caller's.
+ * Write the secrets that decrypt each session to this descriptor from now on, one line of the NSS
+ * key log format (draft-ietf-tls-keylogfile) at a time. The caller still owns it.
  */
 void tls_server_log_keys(struct tls_server *server, int fd);
 
-/* Who a certificate is for and from, and when it is valid. */
+/* The subject, issuer and validity of a certificate. */
 struct tls_certificate {
     char subject[128];
     char issuer[128];
-    char names[512]; /* its subject alternative names, divided by ", " */
+    char names[512]; /* its subject alternative names, separated by ", " */
     char serial[48]; /* its serial number, in hexadecimal digits (RFC 5280, 4.1.2.2: 20 bytes) */
-    char sha256[65]; /* the digest of all of it, in hexadecimal digits */
+    char sha256[65]; /* its digest, in hexadecimal digits */
     time_t not_before;
     time_t not_after;
 };
@@ -128,16 +131,16 @@ const char *tls_library_version(void);
 
 /* ---- the client's side ---- */
 
-/* How a client speaks TLS. Texts are borrowed; NULL means OpenSSL's default. */
+/* The parameters of a TLS client. Texts are borrowed; NULL means OpenSSL's default. */
 struct tls_client_params {
     const char *ca;          /* PEM file or directory of trusted issuers; NULL = the system's */
     const char *certificate; /* PEM files of our own certificate chain and key; NULL = none */
     const char *key;
-    bool insecure;    /* take any certificate of the server */
-    const char *alpn; /* names divided by commas; NULL = no ALPN */
+    bool insecure;    /* accept any certificate of the server */
+    const char *alpn; /* names separated by commas; NULL = no ALPN */
     int min_version;  /* enum tls_version; TLS_NEWEST = OpenSSL's default at both ends */
     int max_version;
-    const char *ciphers; /* divided by colons; those that begin with TLS_ are of TLS 1.3 */
+    const char *ciphers; /* separated by colons; those that begin with TLS_ are of TLS 1.3 */
     const char *groups;  /* SSL_CTX_set1_groups_list(3) */
 };
 
@@ -150,41 +153,40 @@ int tls_client_new(const struct tls_client_params *params, struct tls_client **r
 /* NULL is allowed. */
 void tls_client_free(struct tls_client *client);
 
-/* What a session resumes from; owned by whoever got it. */
+/* A session to resume; owned by the code that got it. */
 struct tls_session;
 
 /*
  * Turn a plain stream into the client's side of TLS; stream_handshake() comes next, and fails if
- * the server's certificate is not for `name`, a host name or address. `resume` may be NULL.
- * Returns 0, or -1 with stream->error.
+ * the server's certificate is not for `name`, a host name or address. `resume` may be NULL. Returns
+ * 0, or -1 with stream->error.
  */
 int tls_connect(struct stream *stream, const struct tls_client *client, const char *name,
                 const struct tls_session *resume);
 
 /*
- * The newest session that the server gave a ticket for, or NULL; TLS 1.3 sends tickets after the
+ * The newest session for which the server gave a ticket, or NULL. TLS 1.3 sends tickets after the
  * handshake, so they come with the first data. Free it with tls_session_free(), which takes NULL.
  */
 struct tls_session *tls_session_get(const struct stream *stream);
 void tls_session_free(struct tls_session *session);
 
 /*
- * The certificate `i` of the chain that the peer sent, the leaf being 0. Of a client whose session
- * is resumed there is only that.
- * Returns 0, or -1 when there are no so many.
+ * The certificate `i` of the chain that the peer sent; 0 is the leaf. For a client whose session
+ * was resumed there is only the leaf. Returns 0, or -1 if there is no such certificate.
  */
 int tls_peer_certificate(const struct stream *stream, int i,
                          struct tls_certificate *ret_certificate);
 
 /*
  * The algorithm of the signature by which the peer has proved its key, in OpenSSL's words
- * ("ecdsa-with-SHA256", "ML-DSA-65"); a session that is resumed has none. `text` holds
+ * ("ecdsa-with-SHA256", "ML-DSA-65"); a resumed session has none. `text` holds
  * TLS_SIGNATURE_TEXT_MAX bytes. Returns it, or NULL.
  */
 #define TLS_SIGNATURE_TEXT_MAX 64
 const char *tls_peer_signature(const struct stream *stream, char *text);
 
-/* What the finished handshake agreed on; ret_facts stays as it is for a plain stream. */
+/* What the finished handshake agreed on; leaves ret_facts untouched for a plain stream. */
 void tls_describe(const struct stream *stream, struct tls_facts *ret_facts);
 
 #endif

@@ -1,4 +1,4 @@
-/* tls_certificate.c - what a certificate says of itself. */
+/* tls_certificate.c - reads the fields of a certificate. */
 #include "tls/tls_private.h"
 
 #include "net/addr.h"
@@ -14,8 +14,10 @@ time_t tls_time(const ASN1_TIME *when)
     return ASN1_TIME_to_tm(when, &tm) == 1 ? timegm(&tm) : 0;
 }
 
-/* Add one name to the list; the names come from the peer, so only what can be printed passes, and
- * no comma, which would make two of it. */
+/*
+ * Add one name to the list. Names come from the peer: bytes that are not printable become a
+ * question mark, and so does a comma, which would make two names of one.
+ */
 static void add_name(char *names, size_t size, const unsigned char *name, int length)
 {
     size_t n = strlen(names);
@@ -88,7 +90,7 @@ void tls_read_certificate(X509 *certificate, struct tls_certificate *ret_certifi
     ret_certificate->not_after = tls_time(X509_get0_notAfter(certificate));
 }
 
-/* OpenSSL's chain has the leaf in it only where the peer is a server. */
+/* OpenSSL's chain contains the leaf only if the peer is a server. */
 static X509 *peer_certificate(SSL *ssl, int i)
 {
     STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);

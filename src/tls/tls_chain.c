@@ -1,4 +1,4 @@
-/* tls_chain.c - files, and the certificates of a PEM file and nothing else of it. */
+/* tls_chain.c - reads whole files, and the certificates of a PEM file but nothing else of it. */
 #include "tls/tls_private.h"
 
 #include "base/file.h"
@@ -25,7 +25,7 @@ static ssize_t read_whole(int fd, unsigned char *bytes, size_t size)
     return (ssize_t)length;
 }
 
-/* No stdio: its buffers would keep a copy. Returns NULL, or why not. */
+/* Without stdio, whose buffers would keep a copy. Returns NULL, or why it cannot be read. */
 static const char *read_fd(int fd, size_t size, struct tls_bytes *ret_text)
 {
     ssize_t length;
@@ -66,7 +66,7 @@ static void wipe(struct tls_bytes *text)
     free(text->bytes);
 }
 
-/* Where the next block of a PEM text begins (RFC 7468, 3), from `at` on; else its end. */
+/* The start of the next block of a PEM text (RFC 7468, 3) from `at` on, or the end of the text. */
 static const char *next_block(const char *at, const char *end)
 {
     static const char begin[] = "-----BEGIN ";

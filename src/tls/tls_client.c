@@ -13,8 +13,8 @@ static SSL_CTX *ctx_of(const struct tls_client *client)
 }
 
 /*
- * Say why a certificate was refused, in the stream's error, while it is still at hand: OpenSSL
- * keeps only the code of the reason.
+ * Write into the stream's error why a certificate was refused, while OpenSSL still has the details:
+ * it keeps only the code of the reason.
  */
 static int on_verified(int ok, X509_STORE_CTX *store)
 {
@@ -75,7 +75,7 @@ static int identify(SSL_CTX *ctx, const struct tls_client_params *params, struct
     return params->key ? use_key(ctx, params->key, ret_err) : 0;
 }
 
-/* RFC 7301, 3.1: each name with its length before it. */
+/* RFC 7301, 3.1: each name follows a byte with its length. */
 static int offer_alpn(SSL_CTX *ctx, const char *names, struct err *ret_err)
 {
     const char *all = names;
@@ -137,7 +137,9 @@ void tls_client_free(struct tls_client *client)
     SSL_CTX_free(ctx_of(client));
 }
 
-/* RFC 6066, 3: an address is no server name, but is checked against the certificate all the same.
+/*
+ * RFC 6066, 3: an address cannot be a server name in SNI, but is still checked against the
+ * certificate.
  */
 static bool set_name(SSL *ssl, const char *name)
 {

@@ -1,4 +1,4 @@
-/* tls_identity.c - who the server is: certificates, their keys and OCSP responses, by host name. */
+/* tls_identity.c - the server's certificates, their keys and OCSP responses, by host name. */
 #include "tls/tls_private.h"
 
 #include "tls/signer.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A setting of an identity by its full name, in the fault that names it. */
+/* The full name of a setting of an identity, for the fault that names it. */
 #define FAULT(faults, identity, name, ...)                                                         \
     do {                                                                                           \
         char setting_[SETTING_MAX];                                                                \
@@ -56,7 +56,7 @@ static void load_key(struct tls_identity *identity, const struct tls_sni_params 
 
 /* ---- OCSP (RFC 6960) ---- */
 
-/* The answer about a certificate among those of a response, or NULL. */
+/* The answer about this certificate among those of a response, or NULL. */
 static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, X509 *leaf)
 {
     for (int i = 0; i < OCSP_resp_count(basic); i++) {
@@ -71,7 +71,8 @@ static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, X509 *leaf)
     return NULL;
 }
 
-/* Returns NULL when the answer may be stapled until *ret_until (0 = it does not say), else why not.
+/*
+ * Returns NULL if the answer may be stapled, until *ret_until (0 = it does not say), else why not.
  */
 static const char *judge_answer(OCSP_SINGLERESP *answer, time_t *ret_until)
 {
@@ -143,7 +144,7 @@ void tls_identity_free(struct tls_identity *identity)
 
 enum fit { FIT_NOT, FIT_WILDCARD, FIT_EXACT };
 
-/* RFC 6125, 6.4.3: the star stands for the leftmost label, and all of it. */
+/* RFC 6125, 6.4.3: the star stands for the whole leftmost label. */
 static enum fit fit(const char *pattern, const char *host)
 {
     const char *dot = strchr(host, '.');
@@ -206,7 +207,7 @@ static bool is_fresh(const struct tls_identity *identity)
     return identity->ocsp.bytes && (!identity->ocsp_until || time(NULL) <= identity->ocsp_until);
 }
 
-/* OpenSSL frees what it is given. */
+/* OpenSSL frees the copy. */
 static bool staple(SSL *ssl, const struct tls_bytes *ocsp)
 {
     unsigned char *copy = OPENSSL_memdup(ocsp->bytes, ocsp->length);

@@ -1,4 +1,4 @@
-/* tls_server.c - the server's contexts. */
+/* tls_server.c - the contexts of the server's side. */
 #include "tls/tls_private.h"
 
 #include "tls/ticket_keys.h"
@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The signer signs and does nothing else: whatever has the server decrypt is out of the question.
- */
+/* The signer only signs, so exclude ciphers for which the server decrypts. */
 static int set_ciphers(SSL_CTX *ctx, const struct tls_params *params)
 {
     char *list = NULL;
@@ -46,9 +45,9 @@ static void choose_algorithms(SSL_CTX *ctx, const struct tls_params *params, str
     ERR_clear_error();
 }
 
-/* ---- what the client asks for ---- */
+/* ---- answers to the ClientHello ---- */
 
-/* RFC 6066, 3. A client that asks for no name gets here, too. */
+/* RFC 6066, 3. OpenSSL calls this also for a client that asks for no name. */
 static int on_name(SSL *ssl, int *ret_alert, void *arg)
 {
     const struct tls_server *server = arg;
@@ -72,7 +71,7 @@ static int on_status(SSL *ssl, void *arg)
     return tls_identity_staple(arg, ssl) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* RFC 7301, 3.2: the server's order counts, and to have nothing in common is fatal. */
+/* RFC 7301, 3.2: the server's order counts, and it is fatal to have no protocol in common. */
 static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_length,
                    const unsigned char *wanted, unsigned wanted_length, void *arg)
 {
@@ -118,7 +117,7 @@ static void answer_client(struct tls_server *server)
     SSL_CTX_set_tlsext_status_arg(ctx, server);
 }
 
-/* ---- who the server is ---- */
+/* ---- the server's certificates ---- */
 
 static void load_own(struct tls_server *server, const struct tls_params *params,
                      const struct tls_keys *keys, struct faults *faults)
@@ -168,7 +167,7 @@ static SSL_CTX *new_context(struct faults *faults)
     tls_set_options(ctx);
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                  SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* clients' issuers are not ours */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* clients' issuers are not in our chain */
     return ctx;
 }
 
@@ -225,8 +224,10 @@ int tls_server_certificate(const struct tls_server *server, size_t i,
     return 0;
 }
 
-/* With one write(2), so that the lines of many processes do not mix; what cannot be written is
- * lost. */
+/*
+ * One write(2) for each line, so that the lines of many processes do not mix. A line that cannot be
+ * written is lost.
+ */
 static void on_secret(const SSL *ssl, const char *line)
 {
     const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));

@@ -1,4 +1,6 @@
-/* tls_tickets.c - which sessions resume: the keys of their tickets, and where a ticket counts. */
+/*
+ * tls_tickets.c - the sessions that resume: the keys of their tickets, and where a ticket counts.
+ */
 #include "tls/tls_private.h"
 
 #include "tls/ticket_keys.h"
@@ -11,7 +13,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-/* ---- tickets, whose form (RFC 5077, 4) and lifetime are OpenSSL's business ---- */
+/* ---- tickets; OpenSSL decides on their form (RFC 5077, 4) and checks their lifetime ---- */
 
 static bool set_keys(const struct ticket_key *key, const unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypt)
@@ -38,8 +40,8 @@ static int issue_ticket(const struct ticket_key *key, unsigned char *ret_name,
 }
 
 /*
- * As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) has it: 0 means a handshake in full, and 2 another
- * ticket, since the one of an older key would open no more in a while.
+ * SSL_CTX_set_tlsext_ticket_key_evp_cb(3) defines the results: 0 asks for a full handshake, 2 for a
+ * new ticket, since an older key will soon be dropped.
  */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int issue)
@@ -57,8 +59,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return key == issuer ? 1 : 2;
 }
 
-/* A handshake in full, in place of one by the ticket of a client whose certificate has ended since.
- */
+/* Demand a full handshake if the client's certificate has expired since the ticket was issued. */
 static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
                                     size_t name_length, SSL_TICKET_STATUS status, void *arg)
 {
@@ -98,7 +99,10 @@ static void load_keys(struct tls_server *server, const char *path, struct faults
 
 /* ---- where a ticket counts ---- */
 
-/* With its length before it, so that the end of one and the begin of the next cannot be moved. */
+/*
+ * Digest the length first, so that no byte can move from the end of one field to the start of the
+ * next.
+ */
 static bool digest(EVP_MD_CTX *md, const void *data, size_t n)
 {
     uint64_t length = htobe64(n);
@@ -133,7 +137,7 @@ static bool digest_algorithms(EVP_MD_CTX *md, const struct tls_params *params)
            digest_text(md, params->groups);
 }
 
-/* The names that a certificate is for: what clients check, and a renewal leaves alone. */
+/* The names that a certificate is for: clients check them, and a renewal does not change them. */
 static bool digest_identity(EVP_MD_CTX *md, const struct tls_identity *identity)
 {
     int i = X509_get_ext_by_NID(identity->leaf, NID_subject_alt_name, -1);
@@ -157,7 +161,7 @@ static bool digest_identities(EVP_MD_CTX *md, const struct tls_server *server)
     return done;
 }
 
-/* Issuers and CRLs, by what they are and in any order: a directory has none. */
+/* Issuers and CRLs by content and in any order, since a directory has no order. */
 static bool digest_store(EVP_MD_CTX *md, X509_STORE *store)
 {
     STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
@@ -188,9 +192,10 @@ static bool digest_verification(EVP_MD_CTX *md, SSL_CTX *ctx, const struct tls_p
 }
 
 /*
- * A resumed session proves nothing anew: its ticket counts only where a handshake in full would
- * have come to the same. So whatever decides who is who, and how strong the keys are, goes into the
- * digest, and nothing of this machine does: others with the same settings and keys resume it.
+ * A resumed session proves nothing anew, so a ticket must count only where a full handshake would
+ * have had the same result. The digest therefore contains all that decides who is trusted and how
+ * strong the keys are. A new setting of that kind must be added here. It contains nothing of this
+ * machine: another one with the same settings and keys can resume the session.
  */
 bool tls_set_session_context(struct tls_server *server, const struct tls_params *params)
 {

@@ -1,4 +1,4 @@
-/* tls_verify.c - the certificates of clients: who may have issued them, and whom they are for. */
+/* tls_verify.c - verifies clients' certificates: by issuer, revocation and name. */
 #include "tls/tls_private.h"
 
 #include <arpa/inet.h>
@@ -13,7 +13,7 @@
 
 /* ---- issuers ---- */
 
-/* Whom the client is told that it may show a certificate of, and whom it is then believed. */
+/* Trust an issuer, and name it to clients that choose a certificate (RFC 8446, 4.2.4). */
 static bool trust(SSL_CTX *ctx, X509 *issuer)
 {
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), issuer) == 1 &&
@@ -32,8 +32,7 @@ static int trust_file(SSL_CTX *ctx, const char *path, struct err *ret_err)
     return result;
 }
 
-/* All of it at once: a client's process has no file to look into. What is no certificate may lie
- * beside them. */
+/* Load all files now: a client's process cannot open one. Skip files that are not certificates. */
 static int trust_directory(SSL_CTX *ctx, const char *path, struct err *ret_err)
 {
     DIR *directory = opendir(path);
@@ -68,7 +67,7 @@ static void load_issuers(SSL_CTX *ctx, const char *path, struct faults *faults)
 
 /* ---- CRLs (RFC 5280, 5) ---- */
 
-/* One that is stale would have every client refused. */
+/* Refuse a stale CRL here: it would make every client's verification fail. */
 static void add_crl(SSL_CTX *ctx, X509_CRL *crl, const char *path, struct faults *faults)
 {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
@@ -98,7 +97,7 @@ static int add_crls(SSL_CTX *ctx, const struct tls_bytes *pem, const char *path,
     }
     BIO_free(text);
     if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
-        ERR_clear_error(); /* the end */
+        ERR_clear_error(); /* that is the end of the file */
     return n;
 }
 
@@ -120,8 +119,8 @@ static void load_crls(SSL_CTX *ctx, const char *path, struct faults *faults)
 /* ---- names ---- */
 
 /*
- * A star of the pattern stands for one label, part or segment: for at least one byte, and none of
- * them `divider`. Letters differ by case only where `exact` is set.
+ * A star in the pattern stands for one label, part or segment: for at least one byte, none of which
+ * is `divider`. Upper and lower case differ only if `exact` is set.
  */
 static bool matches(const char *pattern, const char *name, char divider, bool exact)
 {
@@ -148,7 +147,7 @@ static bool is_address(const char *pattern, const ASN1_STRING *address)
            memcmp(bytes, ASN1_STRING_get0_data(address), (size_t)length) == 0;
 }
 
-/* A name with a NUL in it would end there for us and not for its issuer. */
+/* A name that contains a NUL would end there for us, but not for its issuer. */
 static bool is_text(const ASN1_STRING *value)
 {
     return !memchr(ASN1_STRING_get0_data(value), '\0', (size_t)ASN1_STRING_length(value));
@@ -172,7 +171,7 @@ static bool name_matches(const char *pattern, const GENERAL_NAME *name)
                    type == GEN_URI);
 }
 
-/* RFC 6125, 6.4.4: the common name counts only where there is nothing better. */
+/* RFC 6125, 6.4.4: the common name counts only if there is no subject alternative name. */
 static bool common_name_matches(const char *pattern, X509 *certificate)
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
@@ -205,7 +204,10 @@ bool tls_verify_name(const struct strings *patterns, X509 *certificate)
 
 /* ---- the verdict ---- */
 
-/* Say why, while it is still at hand: OpenSSL keeps only the code of the reason. */
+/*
+ * Write into the stream's error why a certificate was refused, while OpenSSL still has the details:
+ * it keeps only the code of the reason.
+ */
 static int on_verified(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());

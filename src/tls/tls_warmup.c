@@ -1,4 +1,4 @@
-/* tls_warmup.c - a handshake with ourselves. */
+/* tls_warmup.c - a handshake of the parent with itself. */
 #include "tls/tls_warmup.h"
 
 #include "net/stream.h"
@@ -8,7 +8,7 @@
 #define FLIGHTS 6 /* more than any handshake has */
 #define TIMEOUT_USEC (500 * USEC_PER_MSEC)
 
-/* What is sent waits in the socket, so one side after the other gets as far as it can. */
+/* What one side sends waits in the socket, so each side in turn gets as far as it can. */
 static void shake_hands(struct stream *client, struct stream *server)
 {
     unsigned char byte = 0;

@@ -1,6 +1,6 @@
 /*
- * tls_warmup.h - what a library makes on first use is made before there are children, and not in
- * each.
+ * tls_warmup.h - makes OpenSSL do before the fork what it does on first use, so that no child has
+ * to.
  */
 #ifndef ECHOD_TLS_TLS_WARMUP_H
 #define ECHOD_TLS_TLS_WARMUP_H
@@ -10,8 +10,8 @@
 
 /*
  * Shake hands with ourselves: OpenSSL then has found its algorithms, and every child inherits that.
- * `signer` is the server's, or NULL; it is waited for, but not for long. Best effort: without it
- * clients cost more, and no more than that.
+ * `signer` is the server's, or NULL; the call waits for it, but not for long. Best effort: if it
+ * fails, clients only take more CPU time.
  */
 void tls_warm_up(const struct tls_server *server, const struct signer *signer);
 
