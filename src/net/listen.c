@@ -13,80 +13,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define PORT_TRIES 16      /* attempts to find one port that is free on every address */
 #define KEEPALIVE_PROBES 3 /* unanswered, after which the peer is gone */
-
-/* ---- sockets that the service manager passed ---- */
-
-static bool is_connected_stream(int fd)
-{
-    struct addr peer;
-
-    return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 0) > 0 && addr_peer(fd, &peer) == 0;
-}
-
-/* inetd hands one socket over as both standard input and output; a shell's pipes are two. */
-static bool is_inetd(void)
-{
-    struct stat in, out;
-
-    return is_connected_stream(STDIN_FILENO) && fstat(STDIN_FILENO, &in) == 0 &&
-           fstat(STDOUT_FILENO, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-}
-
-static int append(struct listen_set *set, const struct listen_socket *socket)
-{
-    struct listen_socket *sockets = reallocarray(set->sockets, set->n + 1, sizeof(*sockets));
-
-    if (!sockets)
-        return -1;
-    sockets[set->n++] = *socket;
-    set->sockets = sockets;
-    return 0;
-}
-
-static int inherit_one(int fd, const char *name, struct listen_set *set, struct err *ret_err)
-{
-    struct listen_socket socket = {.fd = fd, .passed = true, .listener = LISTEN_UNUSED};
-
-    snprintf(socket.name, sizeof(socket.name), "%s", name);
-    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 || addr_local(fd, &socket.addr) < 0)
-        return err_set(ret_err, "the passed descriptor %d (%s) is no listening stream socket", fd,
-                       name);
-    socket.asked = socket.addr;
-    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 || append(set, &socket) < 0)
-        return err_set(ret_err, "cannot take the passed descriptor %d (%s): %s", fd, name,
-                       strerror(errno));
-    return 0;
-}
-
-int listen_inherit(struct listen_set *ret_set, int *ret_connected, struct err *ret_err)
-{
-    struct listen_set set = {.n = 0};
-    char **names = NULL;
-    int n = sd_listen_fds_with_names(true, &names), result = 0;
-
-    if (n < 0)
-        return err_set(ret_err, "cannot take the passed sockets: %s", strerror(-n));
-    *ret_connected = -1;
-    if (n == 0 && is_inetd())
-        *ret_connected = STDIN_FILENO;
-    else if (n == 1 && is_connected_stream(SD_LISTEN_FDS_START))
-        *ret_connected = SD_LISTEN_FDS_START;
-    for (int i = 0; i < n && *ret_connected < 0 && result == 0; i++)
-        result = inherit_one(SD_LISTEN_FDS_START + i, names[i], &set, ret_err);
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
-    if (result == 0)
-        *ret_set = set;
-    else
-        free(set.sockets);
-    return result;
-}
 
 /* ---- one socket ---- */
 
@@ -181,14 +111,6 @@ static void close_socket(const struct listen_socket *socket)
 
 /* ---- the set ---- */
 
-static bool contains(const struct listen_set *set, int fd)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (set->sockets[i].fd == fd)
-            return true;
-    return false;
-}
-
 /* An IPv6 wildcard socket that takes IPv4 as well, as systemd makes it (BindIPv6Only=). */
 static bool is_dual_stack(const struct listen_socket *socket)
 {
@@ -232,7 +154,7 @@ static int take(const struct opening *opening, const struct listen_socket *socke
     struct listen_socket taken = *socket;
 
     taken.listener = opening->listener;
-    if (append(opening->set, &taken) == 0)
+    if (listen_append(opening->set, &taken) == 0)
         return 0;
     fault(opening->faults, "host", "cannot listen: %s", strerror(errno));
     return -1;
@@ -247,7 +169,7 @@ static size_t take_by_name(const struct opening *opening)
         const struct listen_socket *socket = &opening->old->sockets[i];
 
         if (socket->passed && strcmp(socket->name, opening->params->name) == 0 &&
-            !contains(opening->set, socket->fd) && take(opening, socket) == 0)
+            !listen_contains(opening->set, socket->fd) && take(opening, socket) == 0)
             taken++;
     }
     return taken;
@@ -264,7 +186,7 @@ static bool may_take(const struct opening *opening, const struct listen_socket *
 
     if (has_path(socket) && !path_is_ours(socket)) /* no client can reach it any more */
         return false;
-    return serves(socket, addr) && !contains(opening->set, socket->fd) &&
+    return serves(socket, addr) && !listen_contains(opening->set, socket->fd) &&
            (!any_port || strcmp(socket->name, opening->params->name) == 0);
 }
 
@@ -331,7 +253,7 @@ static void retract(const struct opening *opening, size_t n)
     while (opening->set->n > n) {
         const struct listen_socket *last = &opening->set->sockets[--opening->set->n];
 
-        if (!contains(opening->old, last->fd))
+        if (!listen_contains(opening->old, last->fd))
             close_socket(last);
     }
 }
@@ -438,10 +360,10 @@ void listen_replace(struct listen_set *old, struct listen_set *set,
     for (size_t i = 0; i < old->n; i++) {
         struct listen_socket *socket = &old->sockets[i];
 
-        if (contains(set, socket->fd))
+        if (listen_contains(set, socket->fd))
             continue;
         socket->listener = LISTEN_UNUSED;
-        if (!socket->passed || append(set, socket) < 0)
+        if (!socket->passed || listen_append(set, socket) < 0)
             close_socket(socket);
     }
     for (size_t i = 0; i < set->n; i++)
@@ -454,7 +376,7 @@ void listen_replace(struct listen_set *old, struct listen_set *set,
 void listen_drop(const struct listen_set *old, struct listen_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
-        if (!contains(old, set->sockets[i].fd))
+        if (!listen_contains(old, set->sockets[i].fd))
             close_socket(&set->sockets[i]);
     free(set->sockets);
     *set = (struct listen_set){.n = 0};

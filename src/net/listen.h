@@ -48,6 +48,12 @@ struct listen_set {
     size_t n;
 };
 
+/* Add a copy of a socket. Returns 0, or -1 with errno. */
+int listen_append(struct listen_set *set, const struct listen_socket *socket);
+
+/* Whether the set has this descriptor. */
+bool listen_contains(const struct listen_set *set, int fd);
+
 /*
  * Take the listening sockets that the service manager passed (sd_listen_fds(3)) into *ret_set, as
  * LISTEN_UNUSED. Call once, before any other descriptor is opened. If a single connected socket was
