@@ -80,6 +80,12 @@ for file in */*.[ch]; do
     [ "$lines" -le 500 ] || complain "$file has $lines lines, which is more than one can hold in the head"
 done
 
+# a static function's name says its object, so that it can be looked for
+names=$(grep -oE '^static [^=;(]*[ *][a-z_0-9]+\(' */*.c | sed -E 's/:.*[ *]([a-z_0-9]+)\($/ \1/' | sort -u)
+while read -r n name; do
+    [ "$n" -lt 3 ] || complain "$name is a static function of $n files"
+done < <(cut -d' ' -f2 <<<"$names" | sort | uniq -c)
+
 map=$(sed -n '/^## The map/,/^## [^T]/s/^    \([a-z]*\) .*/\1/p' "$top/HACKING.md" | tac | paste -sd' ')
 [ "$map" = "${rows[*]}" ] || complain "HACKING.md has the folders as: $map"
 exit $bad

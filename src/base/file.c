@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Returns NULL, or why the file cannot be used. */
-static const char *judge(int fd, size_t *ret_size)
+static const char *file_judge(int fd, size_t *ret_size)
 {
     struct stat st;
 
@@ -33,13 +33,13 @@ static const char *why(int error)
 }
 
 /* Check the result of open(2), and hand it to the caller. */
-static const char *take(int fd, int *ret_fd, size_t *ret_size)
+static const char *file_take(int fd, int *ret_fd, size_t *ret_size)
 {
     const char *reason;
 
     if (fd < 0)
         return why(errno);
-    reason = judge(fd, ret_size);
+    reason = file_judge(fd, ret_size);
     if (reason)
         close(fd);
     else
@@ -49,7 +49,7 @@ static const char *take(int fd, int *ret_fd, size_t *ret_size)
 
 const char *file_open(const char *path, int *ret_fd, size_t *ret_size)
 {
-    return take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret_fd, ret_size);
+    return file_take(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret_fd, ret_size);
 }
 
 const char *file_append(const char *path, bool *ret_made, int *ret_fd)
@@ -61,7 +61,7 @@ const char *file_append(const char *path, bool *ret_made, int *ret_fd)
     *ret_made = fd >= 0;
     if (fd < 0 && errno == EEXIST)
         fd = open(path, flags);
-    return take(fd, ret_fd, &size);
+    return file_take(fd, ret_fd, &size);
 }
 
 /* For a file that does not exist: whether its directory lets us make it. */
@@ -90,7 +90,7 @@ const char *file_judge_append(const char *path)
 }
 
 /* Returns NULL, or why the data cannot be written. */
-static const char *fill(int fd, const char *data, size_t size)
+static const char *file_fill(int fd, const char *data, size_t size)
 {
     while (size > 0) {
         ssize_t n = write(fd, data, size);
@@ -119,7 +119,7 @@ const char *file_replace(const char *path, const char *data, size_t size)
     fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return strerror(errno);
-    reason = fill(fd, data, size);
+    reason = file_fill(fd, data, size);
     if (close(fd) < 0 && !reason)
         reason = strerror(errno);
     if (!reason && rename(new, path) < 0)

@@ -23,7 +23,7 @@ static bool has_bytes(const struct buffer *b)
     return b->whole > 0;
 }
 
-static bool has_room(const struct buffer *b)
+static bool echo_has_room(const struct buffer *b)
 {
     return b->used < b->size;
 }
@@ -110,7 +110,7 @@ static bool over_max_bytes(const struct echo *echo)
     return echo->limits->max_bytes != 0 && echo->record->bytes_in == echo->limits->max_bytes;
 }
 
-static void take(struct echo *echo, const unsigned char *data, size_t n)
+static void echo_take(struct echo *echo, const unsigned char *data, size_t n)
 {
     size_t whole;
 
@@ -147,7 +147,7 @@ static bool step_read(struct echo *echo)
         if (over_max_bytes(echo))
             stop_reading(echo, END_MAX_BYTES);
         else
-            take(echo, data, n);
+            echo_take(echo, data, n);
         return true;
     case STREAM_EOF:
         take_end(echo);
@@ -241,7 +241,7 @@ enum end echo_run(struct stream *stream, const struct echo_limits *limits, struc
             return END_SESSION_TIMEOUT;
         if (has_bytes(&buffer))
             progress |= step_write(&echo);
-        if (!echo.ended && has_room(&buffer))
+        if (!echo.ended && echo_has_room(&buffer))
             progress |= step_read(&echo);
         if (progress)
             echo.silent = false;

@@ -123,7 +123,7 @@ static enum end begin_tls(struct session *session, deadline_t deadline)
  * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
  * be as late as any byte may, since a client that may leave it out is silent until then.
  */
-static enum end begin(struct session *session)
+static enum end begin_session(struct session *session)
 {
     const struct session_params *params = session->params;
     deadline_t deadline = sooner(params->limits.handshake_usec, session->deadline);
@@ -190,7 +190,7 @@ static enum end converse(struct session *session)
                                        .deadline = session->deadline,
                                        .max_bytes = (uint64_t)params->limits.max_bytes,
                                        .frame = params->frame};
-    enum end end = begin(session);
+    enum end end = begin_session(session);
 
     if (end == END_CLOSED && params->limits.report)
         end = send_report(session);

@@ -106,7 +106,7 @@ static int dump(const struct options *options)
 
 /* ---- the daemon ---- */
 
-static int load(const struct options *options, struct service **ret_service)
+static int load_service(const struct options *options, struct service **ret_service)
 {
     struct faults faults = {.report = log_fault};
 
@@ -157,7 +157,8 @@ static int reload(const struct options *options, struct service **service, struc
     struct service *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load(options, &next) != EX_OK || listen_beside(next, server, &(*service)->sockets) < 0) {
+    if (load_service(options, &next) != EX_OK ||
+        listen_beside(next, server, &(*service)->sockets) < 0) {
         service_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
@@ -362,7 +363,7 @@ static int serve(const struct options *options)
         listen_close(&inherited);
         return EX_OSERR;
     }
-    status = load(options, &service);
+    status = load_service(options, &service);
     if (status != EX_OK) {
         listen_close(&inherited);
         return status;

@@ -390,7 +390,7 @@ void service_wake(struct service *service, struct server *server, uint64_t now_u
 }
 
 /* What there is to say of the certificates by now has been announced. */
-static void begin(struct service *service, struct server *server)
+static void begin_service(struct service *service, struct server *server)
 {
     uint64_t now = now_usec();
 
@@ -420,7 +420,7 @@ int service_accept(struct service *service, struct server *server, struct err *r
 
 int service_start(struct service *service, struct server *server, struct err *ret_err)
 {
-    begin(service, server);
+    begin_service(service, server);
     if (adopt_signer(service, server, ret_err) < 0)
         return -1;
     return service_accept(service, server, ret_err);
@@ -448,7 +448,7 @@ int service_start_single(struct service *service, struct server *server, int fd,
     const struct server_limits limits = limits_of(service);
     const struct server_listener listener = listener_of(service, find_listener(service, fd), fd);
 
-    begin(service, server);
+    begin_service(service, server);
     if (adopt_signer(service, server, ret_err) < 0)
         return -1;
     return server_serve_single(server, &listener, &limits, ret_err);

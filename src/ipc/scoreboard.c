@@ -36,7 +36,8 @@ static size_t posted_size(void)
 }
 
 /* Map some of the records where that of `place` belongs. Returns 0, or -1 with errno. */
-static int map(const struct scoreboard *scoreboard, unsigned place, unsigned slot, unsigned n)
+static int map_records(const struct scoreboard *scoreboard, unsigned place, unsigned slot,
+                       unsigned n)
 {
     void *memory =
         mmap(scoreboard_record(scoreboard, place), n * scoreboard->stride, PROT_READ | PROT_WRITE,
@@ -45,11 +46,11 @@ static int map(const struct scoreboard *scoreboard, unsigned place, unsigned slo
     return memory == MAP_FAILED ? -1 : 0;
 }
 
-static int grow(struct scoreboard *scoreboard)
+static int grow_records(struct scoreboard *scoreboard)
 {
     if (ftruncate(scoreboard->fd, (off_t)((scoreboard->room + WORD_BITS) * scoreboard->stride)) <
             0 ||
-        map(scoreboard, scoreboard->room, scoreboard->room, WORD_BITS) < 0)
+        map_records(scoreboard, scoreboard->room, scoreboard->room, WORD_BITS) < 0)
         return -1;
     scoreboard->room += WORD_BITS;
     return 0;
@@ -67,7 +68,7 @@ static int open_records(struct scoreboard *scoreboard)
     if (records == MAP_FAILED)
         return -1;
     scoreboard->records = records;
-    return grow(scoreboard);
+    return grow_records(scoreboard);
 }
 
 int scoreboard_open(struct scoreboard **ret_scoreboard, struct err *ret_err)
@@ -114,7 +115,7 @@ unsigned scoreboard_take(struct scoreboard *scoreboard)
     if (scoreboard->n_free > 0)
         slot = scoreboard->free[--scoreboard->n_free];
     else if (scoreboard->high < scoreboard->room ||
-             (scoreboard->room < CLIENTS_MAX && grow(scoreboard) == 0))
+             (scoreboard->room < CLIENTS_MAX && grow_records(scoreboard) == 0))
         slot = scoreboard->high++;
     else
         return SCOREBOARD_NONE;
@@ -149,7 +150,7 @@ int scoreboard_hide(const struct scoreboard *scoreboard)
 
 struct record *scoreboard_show(const struct scoreboard *scoreboard, unsigned slot)
 {
-    return map(scoreboard, 0, slot, 1) < 0 ? NULL : scoreboard_record(scoreboard, 0);
+    return map_records(scoreboard, 0, slot, 1) < 0 ? NULL : scoreboard_record(scoreboard, 0);
 }
 
 void scoreboard_post(struct scoreboard *scoreboard, unsigned slot)

@@ -149,7 +149,7 @@ struct opening {
     struct faults *faults;
 };
 
-static int take(const struct opening *opening, const struct listen_socket *socket)
+static int take_socket(const struct opening *opening, const struct listen_socket *socket)
 {
     struct listen_socket taken = *socket;
 
@@ -169,7 +169,7 @@ static size_t take_by_name(const struct opening *opening)
         const struct listen_socket *socket = &opening->old->sockets[i];
 
         if (socket->passed && strcmp(socket->name, opening->params->name) == 0 &&
-            !listen_contains(opening->set, socket->fd) && take(opening, socket) == 0)
+            !listen_contains(opening->set, socket->fd) && take_socket(opening, socket) == 0)
             taken++;
     }
     return taken;
@@ -199,7 +199,7 @@ static bool take_by_address(const struct opening *opening, const struct addr *ad
             return true;
     for (size_t i = 0; i < opening->old->n; i++)
         if (may_take(opening, &opening->old->sockets[i], addr))
-            return take(opening, &opening->old->sockets[i]) == 0;
+            return take_socket(opening, &opening->old->sockets[i]) == 0;
     return false;
 }
 
@@ -236,7 +236,7 @@ static int open_address(const struct opening *opening, const struct addr *asked,
         close_socket(&socket);
         return error;
     }
-    if (take(opening, &socket) < 0)
+    if (take_socket(opening, &socket) < 0)
         close_socket(&socket);
     return 0;
 }

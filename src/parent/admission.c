@@ -192,7 +192,7 @@ static unsigned *chain_of(struct admission *admission, int listener, const struc
     return &admission->heads[hash % SOURCES];
 }
 
-static void forget(struct admission *admission, unsigned i)
+static void forget_source(struct admission *admission, unsigned i)
 {
     struct source *source = &admission->sources[i];
     unsigned *at = chain_of(admission, source->listener, &source->network);
@@ -207,7 +207,7 @@ static void forget(struct admission *admission, unsigned i)
 }
 
 /* A source that is in no chain and no list; if need be the one that has been idle for longest. */
-static unsigned take(struct admission *admission)
+static unsigned take_source(struct admission *admission)
 {
     unsigned i = admission->free;
 
@@ -215,7 +215,7 @@ static unsigned take(struct admission *admission)
         return ++admission->high;
     if (i == NONE) {
         i = link_of(admission, NONE, IDLE)->after;
-        forget(admission, i);
+        forget_source(admission, i);
     }
     admission->free = admission->sources[i].next;
     return i;
@@ -230,7 +230,7 @@ static unsigned find(struct admission *admission, int listener, const struct cid
         i = admission->sources[i].next;
     if (i != NONE)
         return i;
-    i = take(admission);
+    i = take_source(admission);
     admission->sources[i] =
         (struct source){.network = *network, .listener = listener, .next = *head};
     *head = i;
@@ -257,8 +257,8 @@ static bool take_token(struct source *source, uint64_t rate, uint64_t now_usec)
     return true;
 }
 
-static enum access_rule judge(const struct access_rules *rules, const struct addr *peer,
-                              struct source *source, uint64_t now_usec)
+static enum access_rule judge_peer(const struct access_rules *rules, const struct addr *peer,
+                                   struct source *source, uint64_t now_usec)
 {
     enum access_rule rule = access_check_lists(rules, peer);
 
@@ -286,7 +286,7 @@ enum access_rule admission_enter(struct admission *admission, int listener,
         return ACCESS_OK;
     }
     i = find(admission, listener, &network);
-    rule = judge(rules, peer, &admission->sources[i], now_usec);
+    rule = judge_peer(rules, peer, &admission->sources[i], now_usec);
     if (rule != ACCESS_OK) {
         refuse(admission, i, rule, peer, now_usec);
         return rule;
@@ -324,7 +324,7 @@ bool admission_sweep(struct admission *admission, uint64_t now_usec)
     for (unsigned i = link_of(admission, NONE, IDLE)->after; i != NONE; i = next) {
         next = link_of(admission, i, IDLE)->after;
         if (!is_memorable(&admission->sources[i], now_usec))
-            forget(admission, i);
+            forget_source(admission, i);
     }
     return link_of(admission, NONE, HELD)->after != NONE ||
            link_of(admission, NONE, IDLE)->after != NONE;

@@ -93,8 +93,8 @@ static bool prepare_forkserver(void *arg, int line)
  * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
  * group stops the parent, which lets its clients finish. SIGKILL ends a child.
  */
-static _Noreturn void run(const struct children *children, const struct request *request,
-                          struct record *record, int fd)
+static _Noreturn void run_session(const struct children *children, const struct request *request,
+                                  struct record *record, int fd)
 {
     if (children->unprepared)
         snprintf(record->error, sizeof(record->error), "cannot sandbox its process: %s",
@@ -106,7 +106,7 @@ static _Noreturn void run(const struct children *children, const struct request 
 }
 
 /* In the fork server. A client's process has its own record, and none of the others. */
-static pid_t make(void *arg, const void *data, int fd)
+static pid_t make_child(void *arg, const void *data, int fd)
 {
     const struct children *children = arg;
     const struct request *request = data;
@@ -114,7 +114,7 @@ static pid_t make(void *arg, const void *data, int fd)
     pid_t pid = record ? forkserver_fork() : -1;
 
     if (pid == 0)
-        run(children, request, record, fd);
+        run_session(children, request, record, fd);
     return pid;
 }
 
@@ -158,14 +158,15 @@ static int make_only(struct children *children, const struct request *request, i
     record = scoreboard_show(children->scoreboard, request->slot);
     if (!record)
         _exit(EX_OSERR);
-    run(children, request, record, fd);
+    run_session(children, request, record, fd);
 }
 
 /* A fork server that has died is no reason to let a client wait; one that does not answer is. */
 static int request_process(struct children *children, const struct request *request, int fd,
                            pid_t *ret_pid)
 {
-    const struct forkserver_work work = {prepare_forkserver, make, children, sizeof(*request)};
+    const struct forkserver_work work = {prepare_forkserver, make_child, children,
+                                         sizeof(*request)};
     int error = EPIPE;
 
     if (children->only)
@@ -224,7 +225,7 @@ unsigned long long children_echoed(const struct children *children)
 }
 
 /* What the kernel says of the child's end goes before what the child says. */
-static void judge(const struct entry *entry, int status, struct record *record)
+static void judge_end(const struct entry *entry, int status, struct record *record)
 {
     record_sanitize(record);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -245,7 +246,7 @@ static void end_client(struct children *children, unsigned slot, int status)
     struct entry *entry = &children->entries[slot];
     struct record record = *scoreboard_record(children->scoreboard, slot);
 
-    judge(entry, status, &record);
+    judge_end(entry, status, &record);
     record_log(&entry->client, &record);
     children->ended(children->ended_arg, &entry->client, &record);
     entry->pid = 0;

@@ -35,7 +35,7 @@ void frame_open(struct frame *ret_frame, const struct frame_params *params)
  * took, and whether the last of them ends the message.
  */
 
-static size_t take_line(struct frame *frame, const uint8_t *data, size_t n, bool *ret_ended)
+static size_t frame_take_line(struct frame *frame, const uint8_t *data, size_t n, bool *ret_ended)
 {
     const uint8_t *feed = memchr(data, '\n', n);
     size_t used = feed ? (size_t)(feed - data) + 1 : n;
@@ -80,11 +80,11 @@ static size_t take_counted(struct frame *frame, const uint8_t *data, size_t n, b
     return n < left ? n : (size_t)left;
 }
 
-static size_t take(struct frame *frame, const uint8_t *data, size_t n, bool *ret_ended)
+static size_t frame_take(struct frame *frame, const uint8_t *data, size_t n, bool *ret_ended)
 {
     switch (frame->params->framing) {
     case FRAMING_LINE:
-        return take_line(frame, data, n, ret_ended);
+        return frame_take_line(frame, data, n, ret_ended);
     case FRAMING_MARKER:
         return take_marked(frame, data, n, ret_ended);
     default:
@@ -113,7 +113,7 @@ bool frame_feed(struct frame *frame, const void *data, size_t n, size_t *ret_who
     }
     for (size_t used = 0; used < n;) {
         bool ended;
-        size_t taken = take(frame, bytes + used, n - used, &ended);
+        size_t taken = frame_take(frame, bytes + used, n - used, &ended);
 
         used += taken;
         frame->taken += taken;

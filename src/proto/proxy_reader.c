@@ -90,7 +90,7 @@ static enum end complete(const struct reading *reading)
  * Peek at the wanted bytes, and read them once they are known to belong to a header: bytes left in
  * the socket would keep it readable, and this loop would spin.
  */
-static enum stream_status take(struct reading *reading, enum proxy_verdict *ret_verdict)
+static enum stream_status take_header(struct reading *reading, enum proxy_verdict *ret_verdict)
 {
     unsigned char *rest = bytes + reading->n;
     size_t n;
@@ -116,7 +116,7 @@ static enum proxy_verdict take_all(struct reading *reading, deadline_t deadline,
     enum proxy_verdict verdict = PROXY_MORE;
 
     for (;;) {
-        enum stream_status status = take(reading, &verdict);
+        enum stream_status status = take_header(reading, &verdict);
 
         if (status == STREAM_OK && verdict != PROXY_MORE)
             return verdict;

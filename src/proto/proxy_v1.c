@@ -144,7 +144,7 @@ static enum proxy_verdict skip_line(struct proxy_input *in)
     return proxy_more(in, in->n + (in->data[in->n - 1] == '\r' ? 1 : 2));
 }
 
-static enum proxy_verdict take_line(struct proxy_input *in)
+static enum proxy_verdict take_header_line(struct proxy_input *in)
 {
     size_t shortest = SIZE_MAX;
 
@@ -162,7 +162,7 @@ static enum proxy_verdict take_line(struct proxy_input *in)
 
 enum proxy_verdict proxy_judge_v1(struct proxy_input *in)
 {
-    enum proxy_verdict verdict = take_line(in);
+    enum proxy_verdict verdict = take_header_line(in);
 
     in->header.version = 1;
     return in->length > V1_MAX ? proxy_bad(in, "a line longer than 107 bytes") : verdict;

@@ -359,7 +359,7 @@ static int restrict_self(void)
     return prepared.ruleset < 0 ? 0 : (int)syscall(SYS_landlock_restrict_self, prepared.ruleset, 0);
 }
 
-static int load(enum program program)
+static int load_filter(enum program program)
 {
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.programs[program], 0, 0);
 }
@@ -374,7 +374,7 @@ int sandbox_forkserver(void)
         return -1;
     }
     raise_oom_score();
-    if (restrict_self() < 0 || load(FORKSERVER) < 0)
+    if (restrict_self() < 0 || load_filter(FORKSERVER) < 0)
         return -1;
     has_begun = true;
     return 0;
@@ -390,5 +390,5 @@ int sandbox_enter(enum sandbox_kind kind, const int *kept, size_t n)
         return -1;
     if (keep_only(kept, n) < 0 || set_limits(kind, n) < 0)
         return -1;
-    return load(kind == SANDBOX_CLIENT ? CLIENT : SIGNER);
+    return load_filter(kind == SANDBOX_CLIENT ? CLIENT : SIGNER);
 }

@@ -31,7 +31,7 @@ static unsigned n_lines;
 
 /* ---- the files ---- */
 
-static EVP_PKEY *load(const char *path, struct key_report *report)
+static EVP_PKEY *load_key(const char *path, struct key_report *report)
 {
     EVP_PKEY *key = openssl_load_key(path, &report->err);
     unsigned char *end = report->public;
@@ -49,7 +49,7 @@ static EVP_PKEY *load(const char *path, struct key_report *report)
 static void load_all(char *const *paths, struct key_report *reports)
 {
     for (size_t i = 0; i < n_keys; i++)
-        keys[i] = load(paths[i], &reports[i]);
+        keys[i] = load_key(paths[i], &reports[i]);
 }
 
 /* ---- one signature ---- */
@@ -69,7 +69,7 @@ static bool is_sound(const struct sign_request *request, size_t n)
            ends(request->salt, sizeof(request->salt));
 }
 
-static size_t add_text(OSSL_PARAM *params, size_t n, const char *name, char *text)
+static size_t add_param(OSSL_PARAM *params, size_t n, const char *name, char *text)
 {
     if (text[0] != '\0')
         params[n++] = OSSL_PARAM_construct_utf8_string(name, text, 0);
@@ -77,15 +77,15 @@ static size_t add_text(OSSL_PARAM *params, size_t n, const char *name, char *tex
 }
 
 /* Returns the length of the signature, 0 if there is none. */
-static size_t sign(struct sign_request *request, unsigned char *signature)
+static size_t sign_request(struct sign_request *request, unsigned char *signature)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     const char *digest = request->digest[0] ? request->digest : NULL;
     OSSL_PARAM params[3];
     size_t n = 0, length = SIGNATURE_MAX;
 
-    n = add_text(params, n, OSSL_SIGNATURE_PARAM_PAD_MODE, request->padding);
-    n = add_text(params, n, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, request->salt);
+    n = add_param(params, n, OSSL_SIGNATURE_PARAM_PAD_MODE, request->padding);
+    n = add_param(params, n, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, request->salt);
     params[n] = OSSL_PARAM_construct_end();
     if (!ctx ||
         EVP_DigestSignInit_ex(ctx, NULL, digest, NULL, NULL, keys[request->key], params) != 1 ||
@@ -103,7 +103,7 @@ static void answer(int line)
     static struct sign_request request;
     unsigned char signature[SIGNATURE_MAX];
     ssize_t n = recv(line, &request, sizeof(request), MSG_DONTWAIT);
-    size_t length = n > 0 && is_sound(&request, (size_t)n) ? sign(&request, signature) : 0;
+    size_t length = n > 0 && is_sound(&request, (size_t)n) ? sign_request(&request, signature) : 0;
 
     if (length > 0)
         send(line, signature, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -122,7 +122,7 @@ static void watch(int fd)
 }
 
 /* Receive a channel. Returns false once no process is left that could send one. */
-static bool take_line(void)
+static bool take_channel(void)
 {
     char byte;
     int fd;
@@ -133,7 +133,7 @@ static bool take_line(void)
     return n != 0;
 }
 
-static _Noreturn void serve(void)
+static _Noreturn void serve_channels(void)
 {
     bool connected = true;
 
@@ -144,7 +144,7 @@ static _Noreturn void serve(void)
         for (int i = 0; i < n; i++)
             if (events[i].data.fd != CONTROL)
                 answer(events[i].data.fd);
-            else if (!(connected = take_line())) {
+            else if (!(connected = take_channel())) {
                 epoll_ctl(EPOLL, EPOLL_CTL_DEL, CONTROL, NULL);
                 close(CONTROL);
             }
@@ -230,5 +230,5 @@ _Noreturn void signer_run(int control, char *const *paths, size_t n, const struc
     if (!send_reports(CONTROL, reports))
         _exit(EX_OSERR);
     free(reports);
-    serve();
+    serve_channels();
 }

@@ -16,7 +16,7 @@ static SSL_CTX *ctx_of(const struct tls_client *client)
  * Write into the stream's error why a certificate was refused, while OpenSSL still has the details:
  * it keeps only the code of the reason.
  */
-static int on_verified(int ok, X509_STORE_CTX *store)
+static int on_server_verified(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct stream *stream = SSL_get_app_data(ssl);
@@ -36,14 +36,14 @@ static int on_verified(int ok, X509_STORE_CTX *store)
     return 0;
 }
 
-static int trust(SSL_CTX *ctx, const struct tls_client_params *params, struct err *ret_err)
+static int trust_issuers(SSL_CTX *ctx, const struct tls_client_params *params, struct err *ret_err)
 {
     struct stat st;
     int ok;
 
     if (params->insecure)
         return 0;
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verified);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_server_verified);
     if (!params->ca)
         ok = SSL_CTX_set_default_verify_paths(ctx);
     else if (stat(params->ca, &st) == 0 && S_ISDIR(st.st_mode))
@@ -76,7 +76,7 @@ static int identify(SSL_CTX *ctx, const struct tls_client_params *params, struct
 }
 
 /* RFC 7301, 3.1: each name follows a byte with its length. */
-static int offer_alpn(SSL_CTX *ctx, const char *names, struct err *ret_err)
+static int offer_protocols(SSL_CTX *ctx, const char *names, struct err *ret_err)
 {
     const char *all = names;
     unsigned char list[256];
@@ -110,7 +110,7 @@ static int choose(SSL_CTX *ctx, const struct tls_client_params *params, struct e
         return err_set(ret_err, "\"%s\" names no ciphers", params->ciphers);
     if (params->groups && SSL_CTX_set1_groups_list(ctx, params->groups) != 1)
         return err_set(ret_err, "\"%s\" is no list of groups", params->groups);
-    return offer_alpn(ctx, params->alpn, ret_err);
+    return offer_protocols(ctx, params->alpn, ret_err);
 }
 
 int tls_client_new(const struct tls_client_params *params, struct tls_client **ret_client,
@@ -122,7 +122,7 @@ int tls_client_new(const struct tls_client_params *params, struct tls_client **r
         return err_set(ret_err, "cannot set up TLS: %s", openssl_reason("unknown error"));
     tls_set_options(ctx);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    if (trust(ctx, params, ret_err) < 0 || identify(ctx, params, ret_err) < 0 ||
+    if (trust_issuers(ctx, params, ret_err) < 0 || identify(ctx, params, ret_err) < 0 ||
         choose(ctx, params, ret_err) < 0) {
         ERR_clear_error();
         SSL_CTX_free(ctx);

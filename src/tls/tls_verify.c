@@ -14,7 +14,7 @@
 /* ---- issuers ---- */
 
 /* Trust an issuer, and name it to clients that choose a certificate (RFC 8446, 4.2.4). */
-static bool trust(SSL_CTX *ctx, X509 *issuer)
+static bool trust_issuer(SSL_CTX *ctx, X509 *issuer)
 {
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), issuer) == 1 &&
            SSL_CTX_add_client_CA(ctx, issuer) == 1;
@@ -26,7 +26,7 @@ static int trust_file(SSL_CTX *ctx, const char *path, struct err *ret_err)
     int result = issuers ? 0 : -1;
 
     for (int i = 0; result == 0 && i < sk_X509_num(issuers); i++)
-        if (!trust(ctx, sk_X509_value(issuers, i)))
+        if (!trust_issuer(ctx, sk_X509_value(issuers, i)))
             result = err_set(ret_err, "cannot use %s: %s", path, openssl_reason("unknown error"));
     sk_X509_pop_free(issuers, X509_free);
     return result;
@@ -208,7 +208,7 @@ bool tls_verify_name(const struct strings *patterns, X509 *certificate)
  * Write into the stream's error why a certificate was refused, while OpenSSL still has the details:
  * it keeps only the code of the reason.
  */
-static int on_verified(int ok, X509_STORE_CTX *store)
+static int on_client_verified(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -239,7 +239,7 @@ void tls_verify_set_up(SSL_CTX *ctx, const struct tls_params *params, struct fau
                        params->verify_client == TLS_VERIFY_REQUIRE
                            ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
                            : SSL_VERIFY_PEER,
-                       on_verified);
+                       on_client_verified);
     SSL_CTX_set_verify_depth(ctx, params->verify_depth);
     if (params->client_ca)
         load_issuers(ctx, params->client_ca, faults);
