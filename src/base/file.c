@@ -103,10 +103,7 @@ static const char *file_fill(int fd, const char *data, size_t size)
     return fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) < 0 ? strerror(errno) : NULL;
 }
 
-/*
- * An earlier run may have left a half-written file: remove it. O_EXCL makes sure that we never
- * write into an existing one.
- */
+/* Remove what an interrupted run has left; O_EXCL ensures a new file. */
 const char *file_replace(const char *path, const char *data, size_t size)
 {
     char new[PATH_MAX];

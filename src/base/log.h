@@ -52,10 +52,7 @@ bool log_enabled(int level);
 /* Log one printf-style line. */
 void log_line(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/*
- * The same, at most once in ten seconds for each throttle; the next line says how many were
- * suppressed.
- */
+/* The same, at most once in ten seconds for each throttle; the next line counts those left out. */
 void log_throttled(struct throttle *throttle, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -54,10 +54,7 @@ static struct cidr fold(int family, const void *bytes, int bits)
 
 /* ---- texts ---- */
 
-/*
- * The number must be digits only: strtol(3) would accept " +8", and some read 08 as octal. Returns
- * -1 if it is not.
- */
+/* Digits only: strtol(3) would accept " +8", and some read 08 as octal. Returns -1 if it is not. */
 static int parse_bits(const char *text, int max)
 {
     size_t digits = strspn(text, "0123456789");

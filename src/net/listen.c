@@ -175,10 +175,7 @@ static size_t take_by_name(const struct opening *opening)
     return taken;
 }
 
-/*
- * A socket with a port that the kernel chose belongs to the listener that it was opened for, and to
- * no other.
- */
+/* A socket with a port that the kernel chose belongs to the listener it was opened for only. */
 static bool may_take(const struct opening *opening, const struct listen_socket *socket,
                      const struct addr *addr)
 {
@@ -258,10 +255,7 @@ static void retract(const struct opening *opening, size_t n)
     }
 }
 
-/*
- * Open a socket for each address of the host, on one port. Returns 0, or an errno with the address
- * that failed.
- */
+/* One socket for each address of the host, on one port. Returns 0, or an errno with its address. */
 static int open_addresses(const struct opening *opening, const struct addresses *addresses,
                           const struct addr **ret_addr)
 {
@@ -321,10 +315,7 @@ int listen_open(const struct listen_params *params, size_t n, const struct liste
     return 0;
 }
 
-/*
- * By default, the system would go on for 11 minutes more; a cut cable must be found in twice
- * keepalive.
- */
+/* The system would go on for 11 minutes more; a cut cable must be found in twice keepalive. */
 static void set_keepalive(int fd, int seconds)
 {
     set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, seconds > 0);

@@ -32,10 +32,7 @@ bool sniff_may_be_tls(const void *data, size_t n)
            agrees(data, n, ssl2_hello, COUNT(ssl2_hello));
 }
 
-/*
- * The first byte alone identifies a TLS record, since no text has it; many other protocols begin
- * like SSL 2.
- */
+/* No text has the first byte of a TLS record; many other protocols begin like SSL 2. */
 bool sniff_is_tls(const void *data, size_t n)
 {
     return n > 0 && sniff_may_be_tls(data, n) &&

@@ -14,9 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The longest header that is accepted: version 1 has 107 bytes at most, version 2 could have 65551.
- */
+/* The longest header that is accepted: version 1 has 107 bytes at most, version 2 up to 65551. */
 #define PROXY_HEADER_MAX (16 + 4096)
 
 /* Bytes of the header, in the caller's buffer; not a string. `data` is NULL if there are none. */
@@ -25,10 +23,7 @@ struct proxy_slice {
     size_t length;
 };
 
-/*
- * The TLS connection between the client and the proxy (2.2.6); all zero if the proxy did not send
- * it.
- */
+/* TLS between the client and the proxy (2.2.6); all zero if the proxy did not send it. */
 struct proxy_ssl {
     struct proxy_slice all; /* the whole TLV */
     uint8_t client;         /* PROXY_SSL_* */

@@ -54,10 +54,7 @@ static enum end bad(const struct reading *reading)
     return END_PROXY_ERROR;
 }
 
-/*
- * The peer closed the stream. Health checks of proxies do that; and before the first byte, no
- * header is missing.
- */
+/* Health checks of proxies end so; and before the first byte, no header is missing. */
 static enum end ended(const struct reading *reading)
 {
     if (reading->n == 0 || (!reading->required && !has_begun(reading)))
@@ -74,10 +71,7 @@ static enum end late(const struct reading *reading)
     return END_HANDSHAKE_TIMEOUT;
 }
 
-/*
- * The header is the proxy's and not the client's: the client has not sent a byte yet, and may still
- * end as a probe.
- */
+/* The header is not the client's: the client has sent no byte yet, and may end as a probe. */
 static enum end complete(const struct reading *reading)
 {
     reading->stream->heard = false;
@@ -154,10 +148,7 @@ static bool is_trusted(const struct proxy_params *params, const struct addr *pee
     return peer->sa.sa_family == AF_UNIX || cidrs_contain(&params->trusted, peer);
 }
 
-/*
- * The text leaves out the zone (RFC 4007, 11): to find its name takes a system call that the
- * sandbox forbids.
- */
+/* Leaves out the zone (RFC 4007, 11): the sandbox forbids the system call that finds its name. */
 static enum end distrust(struct stream *stream, const struct addr *peer)
 {
     struct addr unzoned = *peer;

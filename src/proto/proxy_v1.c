@@ -48,9 +48,7 @@ static size_t shortest_rest(const struct kind *kind, int i, size_t have)
     return rest + 2; /* CR LF */
 }
 
-/*
- * The length of the shortest line of this kind: to read so many bytes cannot read beyond the line.
- */
+/* The shortest line of this kind: to read so many bytes cannot read beyond the line. */
 static size_t shortest_line(const struct kind *kind)
 {
     return strlen(kind->start) + (kind->family == AF_UNSPEC ? 2 : shortest_rest(kind, 0, 0));

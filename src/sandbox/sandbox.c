@@ -308,10 +308,7 @@ static int keep_only(const int *kept, size_t n)
     return close_range(first, ~0u, 0);
 }
 
-/*
- * RLIMIT_FSIZE limits the offset of a write, so the size that a file has now counts. The first
- * descriptor is a socket.
- */
+/* RLIMIT_FSIZE limits offsets, so what a file has already counts. The first is a socket. */
 static int limit_growth(size_t n)
 {
     struct rlimit own;
@@ -348,10 +345,7 @@ static int set_limits(enum sandbox_kind kind, size_t n)
     return setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ? -1 : 0;
 }
 
-/*
- * A process without privileges may restrict itself only after it has given up gaining any by
- * execve(2).
- */
+/* Without privileges, a process may restrict itself only if it can gain none by execve(2). */
 static int restrict_self(void)
 {
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

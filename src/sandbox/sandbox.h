@@ -24,9 +24,7 @@ enum sandbox_kind {
 /* The most descriptors that a sandboxed process keeps. */
 #define SANDBOX_KEPT_MAX 3
 
-/*
- * Bytes that a sandboxed process may append to a file; what other processes append counts as well.
- */
+/* Bytes that a sandboxed process may append to a file; those of other processes count as well. */
 #define SANDBOX_GROWTH (64L * 1024 * 1024)
 
 /*

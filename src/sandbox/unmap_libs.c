@@ -17,10 +17,7 @@
 #define LINKED 1u /* the program was linked with it: mapped since the start */
 #define NEEDED 2u /* by a child */
 
-/*
- * All objects of this process in the order of ld.so(8): first the program, then those that it was
- * linked with.
- */
+/* All objects of this process in ld.so(8)'s order: the program, what it was linked with, others. */
 struct objects {
     unsigned n;
     bool overflow;
@@ -62,8 +59,7 @@ static const char *file_name(const struct object *object)
 }
 
 /*
- * ld.so(8) has replaced offsets in the file by addresses; in the kernel's own object (vdso(7)) they
- * are still offsets.
+ * ld.so(8) has replaced offsets in the file by addresses, except in the kernel's object, vdso(7).
  */
 static const char *strings(const struct object *object)
 {

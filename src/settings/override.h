@@ -9,10 +9,7 @@
 
 #include <libconfig.h>
 
-/*
- * Change the tree by one "NAME=VALUE"; the walk then checks it like the rest. Reports what cannot
- * be set.
- */
+/* Change the tree by one "NAME=VALUE"; the walk checks it later. Reports what cannot be set. */
 void settings_override(config_t *config, const char *text, struct faults *faults);
 
 #endif

@@ -43,10 +43,7 @@ static bool begins_comment(const char *text)
     return text[0] == '/' && text[1] == '*';
 }
 
-/*
- * The length of the quoted text or comment that begins here, or 0. One without an end goes on to
- * the end of the file.
- */
+/* The length of the quoted text or comment that begins here, or 0. Without an end it takes all. */
 static size_t opaque_length(const char *text)
 {
     size_t n;

@@ -59,10 +59,7 @@ const struct setting *row_find(const char *name);
 /* Whether `name` is a group of the table, as "tls" is. */
 bool table_has_group(const struct table *table, const char *name);
 
-/*
- * The name in the tables (`n` of them) that is nearest to a misspelt `name`, or NULL if none is
- * near.
- */
+/* The name in the `n` tables that is nearest to a misspelt `name`, or NULL if none is near. */
 const char *table_nearest(const struct table *const *tables, size_t n, const char *name);
 
 /* Report a name that no row has, and suggest the nearest one. */

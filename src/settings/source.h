@@ -25,10 +25,7 @@ const char *source_place(const struct settings_source *source, const config_sett
 /* Note that the value was refused. */
 void source_note_wrong(struct settings_source *source, const config_setting_t *value);
 
-/*
- * Whether the value in force is the wanted one, given or by default, and not one that replaces a
- * refused value.
- */
+/* Whether the value in force is the one given or the default, and replaces no refused one. */
 bool settings_is_sound(const struct settings *settings, size_t listener, const char *name);
 
 /* Whether the setting was given, for the listener or for all, and does not have its default. */

@@ -37,7 +37,7 @@ int settings_text_read(const char *path, struct faults *faults, struct settings_
 char *settings_text_value(const char *value, struct err *ret_err);
 
 /*
- * Write the place, "FILE:LINE", of line `line` (from 1) of the text into `where` of `size` bytes.
+ * Write the place, "FILE:LINE", of line `line` (from 1) of the text into `where`, of `size` bytes.
  */
 const char *settings_text_place(const struct settings_text *text, unsigned line, char *where,
                                 size_t size);

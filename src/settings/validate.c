@@ -36,10 +36,7 @@ static void check_sni_element(const struct settings *settings, size_t i, size_t 
                  "%s is missing", name);
 }
 
-/*
- * How many stars the name has. One elsewhere than for the first label would match no host name, and
- * no one would notice.
- */
+/* How many stars there are: a star elsewhere than for the first label would match no host. */
 static size_t count_stars(const char *name)
 {
     size_t n = 0;
@@ -87,10 +84,7 @@ static void check_sni(const struct settings *settings, size_t i, struct faults *
     }
 }
 
-/*
- * An administrator who sets the issuers of clients' certificates but not verify_client would think
- * that clients are checked.
- */
+/* With issuers but without verify_client, it would look as if clients were checked. */
 static void check_is_used(const struct settings *settings, size_t i, const char *name, bool given,
                           struct faults *faults)
 {

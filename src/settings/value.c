@@ -64,9 +64,7 @@ static double number_of(const config_setting_t *value)
                            : config_setting_get_float(value);
 }
 
-/*
- * Returns NULL if the value has the type of the row, else the name of the type that the row wants.
- */
+/* Returns NULL if the value has the type of the row, else the name of the type that is wanted. */
 static const char *wrong_type(const struct setting *row, const config_setting_t *value)
 {
     switch (row->kind) {
@@ -202,10 +200,7 @@ static int store_texts(const struct setting *row, config_setting_t *value,
     return 0;
 }
 
-/*
- * "credential:NAME" is a file that the service manager has passed (systemd.exec(5),
- * LoadCredential=).
- */
+/* "credential:NAME" is a file from the service manager (systemd.exec(5), LoadCredential=). */
 static int store_path(config_setting_t *value, const char **ret_path, struct err *ret_err)
 {
     static const char prefix[] = "credential:";

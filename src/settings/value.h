@@ -34,10 +34,7 @@ int value_check(const struct setting *row, const config_setting_t *part, struct 
 int value_store(const struct setting *row, config_setting_t *value, void *base,
                 struct err *ret_err);
 
-/*
- * The member of a group by its name, which may contain a dot: config_setting_lookup() without its
- * fault.
- */
+/* The member of a group by its name, which may have a dot: a mended config_setting_lookup(). */
 config_setting_t *value_lookup(config_setting_t *group, const char *name);
 
 /*

@@ -41,9 +41,7 @@ const char *openssl_reason(const char *none)
     return text ? text : "unknown error";
 }
 
-/*
- * The daemon cannot ask anybody for a passphrase; `arg` is a bool that notes that one was needed.
- */
+/* The daemon cannot ask for a passphrase; `arg` is a bool that notes that one was needed. */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer, (void)size, (void)writing;

@@ -13,8 +13,7 @@
 const char *openssl_reason(const char *none);
 
 /*
- * Load a private key from a PEM file, not encrypted. Returns it, owned by the caller, or NULL with
- * *ret_err.
+ * Load an unencrypted private key of a PEM file. Returns it, the caller's, or NULL with *ret_err.
  */
 EVP_PKEY *openssl_load_key(const char *path, struct err *ret_err);
 

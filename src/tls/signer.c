@@ -79,10 +79,7 @@ static void end_process(struct signer *signer)
     signer->pid = -1;
 }
 
-/*
- * The parent waits here without its loop: it sends the watchdog's signs of life that the loop would
- * send.
- */
+/* The parent waits here without its loop, so it sends the watchdog's signs of life itself. */
 static ssize_t receive_report(const struct signer *signer, struct key_report *report)
 {
     ssize_t n;
@@ -191,10 +188,7 @@ int signer_start(const char *const *paths, size_t n, const struct user *user,
     return 0;
 }
 
-/*
- * The contexts in force have the public keys of the first start, so a new signer must have the
- * same.
- */
+/* The contexts in force have the first signer's public keys: a new one must have the same. */
 static int compare(const struct signer *signer, const struct key_report *reports,
                    struct err *ret_err)
 {

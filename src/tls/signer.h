@@ -50,9 +50,7 @@ bool signer_can_reload(const struct signer *signer, const char *path);
 /* The signer's process, a child of the process that called signer_start(). */
 pid_t signer_pid(const struct signer *signer);
 
-/*
- * The descriptor that a process needs in order to call signer_connect(); it belongs to the signer.
- */
+/* The descriptor that signer_connect() needs; it belongs to the signer. */
 int signer_control(const struct signer *signer);
 
 /*

@@ -166,10 +166,7 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/*
- * Signals are for the parent. The signer ends when its parent and all clients have gone, and not
- * before.
- */
+/* Signals are for the parent; the signer ends when its parent and all clients have gone. */
 static void block_signals(void)
 {
     sigset_t all;

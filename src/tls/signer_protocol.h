@@ -29,10 +29,7 @@ struct key_report {
     unsigned char public[PUBLIC_KEY_MAX];
 };
 
-/*
- * From a client's process: sign `data`. The answer is the signature alone, or the end of the
- * channel.
- */
+/* From a client's process: sign `data`. The answer is the signature, or the end of the channel. */
 struct sign_request {
     uint32_t key;     /* the number of the file */
     char digest[32];  /* OpenSSL's names, empty for none: of the hash, */

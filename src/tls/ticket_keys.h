@@ -24,9 +24,7 @@ struct ticket_key {
     unsigned char cipher[32];             /* of AES-256 in CBC mode */
 };
 
-/*
- * A ring with a count of references; freeing the last one wipes the keys. Core files leave it out.
- */
+/* It counts its references; the last one to go wipes the keys. Core files leave it out. */
 struct ticket_ring;
 
 /*
@@ -41,9 +39,7 @@ int ticket_ring_new(uint64_t lifetime_usec, struct ticket_ring **ret_ring, struc
  */
 int ticket_ring_load(const char *path, struct ticket_ring **ret_ring, struct err *ret_err);
 
-/*
- * Take over the keys of `old`, so that its tickets stay good; a shorter lifetime shortens theirs.
- */
+/* Take over the keys of `old`, whose tickets stay good; a shorter lifetime shortens theirs. */
 void ticket_ring_inherit(struct ticket_ring *ring, const struct ticket_ring *old,
                          uint64_t now_usec);
 
@@ -58,8 +54,7 @@ int ticket_ring_advance(struct ticket_ring *ring, uint64_t now_usec, uint64_t *r
 const struct ticket_key *ticket_ring_issuer(const struct ticket_ring *ring);
 
 /*
- * The key with this name of TICKET_NAME_SIZE bytes, or NULL if the ticket cannot be opened.
- * Borrowed.
+ * The key with this name of TICKET_NAME_SIZE bytes, or NULL: the ticket cannot be opened. Borrowed.
  */
 const struct ticket_key *ticket_ring_find(const struct ticket_ring *ring,
                                           const unsigned char *name);

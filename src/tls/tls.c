@@ -62,10 +62,7 @@ static enum stream_status refused(struct stream *stream)
     return failed(stream, end, openssl_reason("protocol error"));
 }
 
-/*
- * Translate the result of an SSL_* call that did not succeed. It reads errno, so no other call may
- * come between.
- */
+/* Translate a failed SSL_* call. This reads errno, so no other call may come between. */
 static enum stream_status translate(struct stream *stream, int result)
 {
     int saved_errno = errno;

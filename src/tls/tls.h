@@ -24,10 +24,7 @@ enum tls_version {
     TLS_V1_3 = 0x0304,
 };
 
-/*
- * Whether clients show certificates. A certificate that is shown is verified, and refused if it
- * fails.
- */
+/* Whether clients show certificates. One that is shown is verified, and refused if it fails. */
 enum tls_verify {
     TLS_VERIFY_NONE,
     TLS_VERIFY_REQUEST,

@@ -137,10 +137,7 @@ void tls_client_free(struct tls_client *client)
     SSL_CTX_free(ctx_of(client));
 }
 
-/*
- * RFC 6066, 3: an address cannot be a server name in SNI, but is still checked against the
- * certificate.
- */
+/* RFC 6066, 3: an address cannot be asked for by SNI, but the certificate must have it. */
 static bool set_name(SSL *ssl, const char *name)
 {
     struct in6_addr address;

@@ -71,9 +71,7 @@ static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, X509 *leaf)
     return NULL;
 }
 
-/*
- * Returns NULL if the answer may be stapled, until *ret_until (0 = it does not say), else why not.
- */
+/* Returns NULL if the answer may be stapled, until *ret_until (0 = no limit), else why not. */
 static const char *judge_answer(OCSP_SINGLERESP *answer, time_t *ret_until)
 {
     ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;

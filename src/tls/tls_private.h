@@ -59,10 +59,7 @@ struct tls_keys {
     const struct signer *signer;
 };
 
-/*
- * Fill an identity, which is all zero except for its prefix, and report what a context like `ctx`
- * cannot use.
- */
+/* Fill an identity, all zero except for its prefix, and report what `ctx` cannot use. */
 void tls_identity_load(struct tls_identity *identity, const struct tls_sni_params *params,
                        const struct tls_keys *keys, SSL_CTX *ctx, struct faults *faults);
 
@@ -79,9 +76,7 @@ bool tls_identity_is_known(const struct tls_server *server, const char *host);
  */
 bool tls_identity_choose(const struct tls_server *server, SSL *ssl);
 
-/*
- * Staple the OCSP response of the chosen certificate, unless it is stale. Returns whether it did.
- */
+/* Staple the OCSP response of the chosen certificate, if it is fresh. Returns whether it did. */
 bool tls_identity_staple(const struct tls_server *server, SSL *ssl);
 
 /* ---- the client's identity ---- */

@@ -224,10 +224,7 @@ int tls_server_certificate(const struct tls_server *server, size_t i,
     return 0;
 }
 
-/*
- * One write(2) for each line, so that the lines of many processes do not mix. A line that cannot be
- * written is lost.
- */
+/* One write(2) a line: lines of many processes do not mix. What cannot be written is lost. */
 static void on_secret(const SSL *ssl, const char *line)
 {
     const struct tls_server *server = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));

@@ -99,10 +99,7 @@ static void load_keys(struct tls_server *server, const char *path, struct faults
 
 /* ---- where a ticket counts ---- */
 
-/*
- * Digest the length first, so that no byte can move from the end of one field to the start of the
- * next.
- */
+/* The length comes first, so that no byte can move from the end of one field to the next. */
 static bool digest(EVP_MD_CTX *md, const void *data, size_t n)
 {
     uint64_t length = htobe64(n);
