@@ -116,7 +116,7 @@ static int launch(struct signer *signer, const struct user *user, struct err *re
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-        return err_set(ret_err, "cannot make a line to the signer: %s", strerror(errno));
+        return err_set(ret_err, "cannot make a channel to the signer: %s", strerror(errno));
     signer->pid = fork();
     if (signer->pid == 0) {
         close(ends[0]);
