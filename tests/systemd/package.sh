@@ -5,10 +5,8 @@
 set -u
 debs=$top_builddir/deb
 if [ "$(cat /run/systemd/container 2>/dev/null)" != rig ]; then
-    for tool in dh dpkg-buildpackage lintian; do
-        command -v $tool >/dev/null || { echo "no $tool here: scripts/deps test"; exit 77; }
-    done
-    MAKEFLAGS='' make -s -C "$top_builddir" deb || { echo "FAILED: make deb"; exit 1; }
+    command -v lintian >/dev/null || { echo "SKIPPED: no lintian here: scripts/deps test"; exit 77; }
+    . "$(dirname "$0")/build-packages"
     lintian --allow-root --fail-on error,warning "$debs"/*.changes || { echo "FAILED: lintian"; exit 1; }
 fi
 . "$(dirname "$0")/lib.sh" # and from here on in the rig
