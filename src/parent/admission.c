@@ -1,4 +1,4 @@
-/* admission.c - who may enter. */
+/* admission.c - decides which clients may enter, and counts them by source. */
 #include "parent/admission.h"
 
 #include "base/deadline.h"
@@ -10,27 +10,27 @@
 #include <string.h>
 
 /*
- * Twice as many as clients, so that in a full book there is always one without clients to make
- * room, and not one that was there a moment ago. Untouched ones cost no memory.
+ * Twice as many as clients, so that a full table always has a source without clients to replace,
+ * and not one that was just in use. Untouched entries use no memory.
  */
 #define SOURCES (2 * CLIENTS_MAX)
-#define NONE 0 /* the source that stands for no source */
+#define NONE 0 /* the index that stands for no source */
 
 #define QUIET_USEC (10 * USEC_PER_SEC)
 #define NSEC_PER_USEC 1000
 #define NSEC_PER_SEC 1000000000
 
-/* Of one source and one rule. */
+/* The refusals of one source by one rule. */
 struct refusals {
     uint64_t quiet_until_usec; /* no report before then */
     unsigned held;             /* refusals since the last report */
-    struct sockaddr_in6 peer;  /* the latest; room for IPv4 as well */
+    struct sockaddr_in6 peer;  /* the latest one refused, IPv4 as well */
 };
 
-/* A source may be in both of these lists; NONE is the head of each. */
+/* A source may be in both of these lists; the entry NONE is the head of each. */
 enum list {
-    IDLE, /* without clients, in the order in which the last one left or was refused */
-    HELD, /* with refusals held back */
+    IDLE, /* without clients, in the order in which their last client left or was refused */
+    HELD, /* with refusals not yet reported */
     LISTS
 };
 
@@ -42,11 +42,11 @@ struct source {
     struct cidr network;
     int listener;
     unsigned clients;
-    unsigned held;         /* of all rules */
-    uint64_t arrival_nsec; /* rate: when the next client is due */
-    unsigned next;         /* of the same hash, or free */
+    unsigned held;         /* refusals not yet reported, of all rules */
+    uint64_t arrival_nsec; /* rate: the time at which the next client is due */
+    unsigned next;         /* the next source of the same hash, or the next free one */
     struct link links[LISTS];
-    struct refusals refusals[ACCESS_RULES]; /* by rule; that of ACCESS_OK is idle */
+    struct refusals refusals[ACCESS_RULES]; /* by rule; that of ACCESS_OK is unused */
 };
 
 struct admission {
@@ -55,7 +55,7 @@ struct admission {
     void *arg;
     unsigned long long refusals;
     int n_names;
-    char names[LISTENERS_MAX][LISTENER_NAME_MAX]; /* of listeners */
+    char names[LISTENERS_MAX][LISTENER_NAME_MAX]; /* of listeners, by their numbers */
     unsigned high;                                /* the highest source ever in use */
     unsigned free;
     unsigned heads[SOURCES]; /* of the chains of sources with the same hash; a power of two */
@@ -140,7 +140,7 @@ static void report(struct admission *admission, unsigned i, enum access_rule rul
     admission->report(admission->arg, &refusal);
 }
 
-/* Report what a source has held back and need not hold back any more. */
+/* Report the refusals of a source by each rule that has had no report for ten seconds. */
 static void report_due(struct admission *admission, unsigned i, uint64_t now_usec)
 {
     for (enum access_rule rule = ACCESS_DENY; rule < ACCESS_RULES; rule++) {
@@ -206,7 +206,10 @@ static void forget_source(struct admission *admission, unsigned i)
     admission->free = i;
 }
 
-/* A source that is in no chain and no list; if need be the one that has been idle for longest. */
+/*
+ * Return a source that is in no chain and no list; if none is free, the one that has been idle for
+ * the longest time.
+ */
 static unsigned take_source(struct admission *admission)
 {
     unsigned i = admission->free;
@@ -241,9 +244,9 @@ static unsigned find(struct admission *admission, int listener, const struct cid
 /* ---- the rules ---- */
 
 /*
- * The generic cell rate algorithm (ITU-T I.371), a bucket of tokens whose whole state is one time:
- * each client moves the time at which the next one is due by the interval that the rate allows, and
- * may come early by as much as a full bucket makes good.
+ * The generic cell rate algorithm (ITU-T I.371): a token bucket whose whole state is one time. Each
+ * client moves the time at which the next one is due by the interval of the rate, and a client may
+ * come before that time by as much as a full bucket allows.
  */
 static bool take_token(struct source *source, uint64_t rate, uint64_t now_usec)
 {

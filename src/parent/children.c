@@ -1,4 +1,4 @@
-/* children.c - the parent's books. */
+/* children.c - the parent's table of clients and their processes. */
 #include "parent/children.h"
 
 #include "base/log.h"
@@ -15,14 +15,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* What the parent knows of a slot of the scoreboard; pid 0 where it is free. */
+/* What the parent knows of a slot of the scoreboard; pid is 0 if the slot is free. */
 struct entry {
     pid_t pid;
-    bool cut; /* killed by us: its time to drain ran out */
+    bool cut; /* the parent killed it at the end of the drain */
     struct client client;
 };
 
-/* What the fork server is asked for. */
+/* A request to the fork server. */
 struct request {
     unsigned slot;
     struct client client;
@@ -33,14 +33,14 @@ struct children {
     client_session *session;
     client_prepare *prepare;
     const void *prepare_arg;
-    bool only; /* there will be one client and no other */
+    bool only; /* there will be only one client */
     struct forkserver forkserver;
-    int unprepared; /* in the fork server: why its processes cannot serve, an errno; or 0 */
+    int unprepared; /* in the fork server: the errno that keeps its processes from serving, or 0 */
     client_ended *ended;
     void *ended_arg;
     struct scoreboard *scoreboard;
     unsigned count;
-    unsigned long long served, refused; /* those that have ended */
+    unsigned long long served, refused; /* clients that have ended */
     unsigned long long echoed;
     struct entry *entries; /* one for each slot */
 };
@@ -76,7 +76,7 @@ void children_close(struct children *children)
     free(children);
 }
 
-/* ---- in the processes that are made ---- */
+/* ---- in the fork server and the processes that it forks ---- */
 
 static bool prepare_forkserver(void *arg, int line)
 {
@@ -90,8 +90,8 @@ static bool prepare_forkserver(void *arg, int line)
 }
 
 /*
- * The signals that the parent's loop takes stay blocked here: whoever stops the whole process
- * group stops the parent, which lets its clients finish. SIGKILL ends a child.
+ * The signals that the parent handles stay blocked here: a signal to the whole process group stops
+ * the parent, which then lets its clients finish. SIGKILL ends a child.
  */
 static _Noreturn void run_session(const struct children *children, const struct request *request,
                                   struct record *record, int fd)
@@ -105,7 +105,7 @@ static _Noreturn void run_session(const struct children *children, const struct 
     _exit(EX_OK);
 }
 
-/* In the fork server. A client's process has its own record, and none of the others. */
+/* In the fork server. A client's process can see its own record and no other. */
 static pid_t make_child(void *arg, const void *data, int fd)
 {
     const struct children *children = arg;
@@ -118,7 +118,7 @@ static pid_t make_child(void *arg, const void *data, int fd)
     return pid;
 }
 
-/* ---- in their parent ---- */
+/* ---- in the parent ---- */
 
 void children_renew(struct children *children, client_prepare *prepare, const void *arg)
 {
@@ -132,7 +132,7 @@ void children_expect_one(struct children *children)
     children->only = true;
 }
 
-/* It has been killed or stopped, which no client brings about, or is short of something. */
+/* The fork server was killed or stopped, which no client can cause, or lacks some resource. */
 static void replace_forkserver(struct children *children)
 {
     static struct throttle throttle;
@@ -143,7 +143,7 @@ static void replace_forkserver(struct children *children)
                   "stopped; another one takes its place");
 }
 
-/* Without a fork server, who would make this process and no other. */
+/* Fork directly: a fork server would fork only this one process. */
 static int make_only(struct children *children, const struct request *request, int fd,
                      pid_t *ret_pid)
 {
@@ -161,7 +161,10 @@ static int make_only(struct children *children, const struct request *request, i
     run_session(children, request, record, fd);
 }
 
-/* A fork server that has died is no reason to let a client wait; one that does not answer is. */
+/*
+ * If the fork server has died, try again at once, since the client need not wait. If it does not
+ * answer, return the error.
+ */
 static int request_process(struct children *children, const struct request *request, int fd,
                            pid_t *ret_pid)
 {
@@ -187,7 +190,7 @@ int children_start(struct children *children, const struct client *client, const
     pid_t pid;
     int error;
 
-    memset(&request, 0, sizeof(request)); /* with the gaps in it */
+    memset(&request, 0, sizeof(request)); /* including the padding, since all of it is sent */
     request.slot = scoreboard_take(children->scoreboard);
     request.client = *client;
     request.arg = arg;
@@ -224,7 +227,7 @@ unsigned long long children_echoed(const struct children *children)
     return children->echoed;
 }
 
-/* What the kernel says of the child's end goes before what the child says. */
+/* The exit status from the kernel overrides the child's record: the child is untrusted. */
 static void judge_end(const struct entry *entry, int status, struct record *record)
 {
     record_sanitize(record);
@@ -259,7 +262,7 @@ static void end_client(struct children *children, unsigned slot, int status)
     children->echoed += record.bytes_out;
 }
 
-/* waitpid(2) for exactly this pid costs the same however many others live; waitpid(-1) does not. */
+/* waitpid(2) for one pid takes the same time however many children live; waitpid(-1) does not. */
 static void reap(struct children *children, unsigned slot)
 {
     pid_t pid = children->entries[slot].pid, waited;
@@ -285,7 +288,7 @@ void children_reap_pid(struct children *children, pid_t pid)
     for (unsigned slot = 0; slot < scoreboard_high(children->scoreboard); slot++)
         if (children->entries[slot].pid == pid)
             reap(children, slot);
-    waitpid(pid, NULL, WNOHANG); /* a fork server that somebody traced when it was stopped */
+    waitpid(pid, NULL, WNOHANG); /* a fork server that could not be reaped because it was traced */
 }
 
 void children_sweep(struct children *children)

@@ -1,4 +1,4 @@
-/* forkserver.c - the process that makes the processes of clients. */
+/* forkserver.c - the process that forks the clients' processes. */
 #include "parent/forkserver.h"
 
 #include "base/fdpass.h"
@@ -25,13 +25,13 @@
 
 #define NAME "echod-fork"
 #define PROCESS_NAME "echod"
-#define ANSWER_SEC 5 /* it has nothing to wait for: who stays silent so long is as good as dead */
+#define ANSWER_SEC 5 /* it never waits: if it is silent for so long, it hangs */
 #define END_MSEC 1000
 #define ENDED (-1)
 
 /* ---- in the fork server ---- */
 
-/* Returns whether a request has come, with its descriptor, before the parent's end is closed. */
+/* Receive a request and its descriptor. Returns false if the parent has closed its end. */
 static bool receive(int line, void *request, size_t size, int *ret_fd)
 {
     ssize_t n;
@@ -49,8 +49,9 @@ static bool receive(int line, void *request, size_t size, int *ret_fd)
 static volatile pid_t *made;
 
 /*
- * libc need not know: it has one thread, and nothing to do in a child. The kernel tells the pid
- * before anything can happen to us, and where our parent sees it, but no child.
+ * A raw clone(2): this process has one thread, so libc has nothing to do in a child. The kernel
+ * writes the pid to the page shared with the parent before clone(2) returns, so that the parent
+ * knows it even if this process is killed then. No child has that page.
  */
 pid_t forkserver_fork(void)
 {
@@ -63,8 +64,8 @@ pid_t forkserver_fork(void)
 }
 
 /*
- * The kernel writes to an area of rseq(2) whenever it moves the process, which then has a page more
- * of its own, and so has each child. Nothing here uses it.
+ * The kernel writes to the area of rseq(2) whenever it moves a process to another CPU, so each
+ * child would need its own copy of that page. Nothing here uses it.
  */
 static void give_up_rseq(void)
 {
@@ -74,7 +75,7 @@ static void give_up_rseq(void)
 #endif
 }
 
-/* An answer is 0 or an errno. */
+/* Serve requests. An answer is 0 or an errno. */
 static _Noreturn __attribute__((noinline)) void serve(const struct forkserver_work *work, int line,
                                                       bool ready)
 {
@@ -92,7 +93,7 @@ static _Noreturn __attribute__((noinline)) void serve(const struct forkserver_wo
 }
 
 /*
- * What it has on the stack, and a child after it, begins with a page: each page that they write to
+ * Start the stack of the fork server and its children on a new page: each page that they write to
  * is copied for each child.
  */
 static _Noreturn void begin(const struct forkserver_work *work, int line)
@@ -107,7 +108,7 @@ static _Noreturn void begin(const struct forkserver_work *work, int line)
     serve(work, line, work->prepare(work->arg, line));
 }
 
-/* ---- in its parent ---- */
+/* ---- in the parent ---- */
 
 static int set_timeout(int line)
 {
@@ -157,7 +158,7 @@ int forkserver_start(struct forkserver *forkserver, const struct forkserver_work
     return error;
 }
 
-/* Returns 0 or an errno, of the line or of the fork server. */
+/* Receive the answer. Returns 0 or an errno, of the channel or of the fork server. */
 static int hear(int line)
 {
     int answer;
@@ -171,7 +172,10 @@ static int hear(int line)
     return n < 0 && errno == EAGAIN ? ETIMEDOUT : EPIPE;
 }
 
-/* Once it is dead it makes nothing more; whoever traces it may keep it from being reaped. */
+/*
+ * A killed fork server makes no more processes. The wait is bounded since a tracer (ptrace(2)) may
+ * keep it from being reaped.
+ */
 static void end(struct forkserver *forkserver)
 {
     const struct timespec pause = {.tv_nsec = 1000000};

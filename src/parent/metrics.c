@@ -1,4 +1,4 @@
-/* metrics.c - counts, and their text. */
+/* metrics.c - counts clients by listener, and writes the counts as text. */
 #include "parent/metrics.h"
 
 #include "base/file.h"
@@ -27,14 +27,14 @@ static const struct bounds session_bounds = {
     9, {1000, 10000, 100000, 1000000, 10000000, 60000000, 600000000, 3600000000, 86400000000}};
 
 struct histogram {
-    uint64_t buckets[BOUNDS_MAX + 1]; /* each has what is in no lower one */
+    uint64_t buckets[BOUNDS_MAX + 1]; /* each counts only its own range */
     uint64_t sum_usec;
 };
 
-/* What there is of one listener. */
+/* The counts of one listener. */
 struct counts {
     char listener[LISTENER_NAME_MAX];
-    uint64_t clients; /* that are here */
+    uint64_t clients; /* connected now */
     uint64_t ends[END_COUNT];
     uint64_t refusals[ACCESS_RULES];
     uint64_t bytes_in, bytes_out, messages;
@@ -43,7 +43,7 @@ struct counts {
 
 struct metrics {
     size_t n;
-    struct counts counts[LISTENERS_MAX]; /* those that are not in use are never touched */
+    struct counts counts[LISTENERS_MAX]; /* entries that are not in use are never touched */
 };
 
 int metrics_open(struct metrics **ret_metrics, struct err *ret_err)
@@ -133,8 +133,9 @@ void metrics_family(FILE *file, const char *name, const char *type, const char *
 }
 
 /*
- * What is no text in UTF-8 would cost the reader the whole file, and two labels that become one do
- * the same. So it is as in the log: \xNN, of the backslash too, which the format then doubles.
+ * A label that is not UTF-8 makes the reader reject the whole file, and so do two labels that
+ * become equal. So all but printable ASCII is written as \xNN, as in the log, and so is the
+ * backslash; the format then doubles the backslash of each \xNN.
  */
 void metrics_label(FILE *file, const char *name, const char *value)
 {
@@ -183,7 +184,7 @@ static void print_histogram(FILE *file, const char *name, const struct counts *c
     print_sample(file, sample, counts, NULL, NULL, count);
 }
 
-/* What `field` of the counts is, each of these knows. */
+/* Print one family for one listener; each function knows the type of its `field` in the counts. */
 typedef void print_counts(FILE *file, const char *name, const struct counts *counts,
                           const void *field);
 

@@ -1,4 +1,4 @@
-/* server.c - the parent's loop. */
+/* server.c - the parent's event loop. */
 #include "parent/server_private.h"
 
 #include "base/deadline.h"
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CUT_USEC (5 * USEC_PER_SEC) /* for killed children to be gone */
+#define CUT_USEC (5 * USEC_PER_SEC) /* the time for killed children to be gone */
 
 static int on_back_off(sd_event_source *source, uint64_t usec, void *arg)
 {
@@ -43,7 +43,7 @@ static void on_refused(void *arg, const struct admission_refusal *refusal)
                        refusal->count);
 }
 
-/* Somebody may have ended. */
+/* Call this when a client may have ended. */
 static void after_end(struct server *server)
 {
     doors_update(server);
@@ -61,7 +61,7 @@ int server_adopt(struct server *server, pid_t pid, struct err *ret_err)
         return err_set(ret_err, "cannot watch the process %d: %s", (int)pid, strerror(errno));
     helpers[server->n_helpers++] = pid;
     server->helpers = helpers;
-    server_arm(server->tick, 1); /* it may be dead already */
+    server_arm(server->tick, 1); /* it may have died already */
     return 0;
 }
 
@@ -70,7 +70,10 @@ pid_t server_ended_helper(const struct server *server)
     return server->ended_helper;
 }
 
-/* There are one or two. Signals merge, so any may be about one of them; one is told at a time. */
+/*
+ * There are few helpers. Pending signals merge, so any SIGCHLD may stand for several helpers;
+ * server_run() reports one at a time.
+ */
 static void reap_helpers(struct server *server)
 {
     for (size_t i = 0; i < server->n_helpers && !server->woken; i++) {
@@ -81,7 +84,7 @@ static void reap_helpers(struct server *server)
         server->helpers[i] = server->helpers[--server->n_helpers];
         server->ended_helper = pid;
         server_wake(server, SERVER_HELPER);
-        server_arm(server->tick, 1); /* the signal may have been about others too */
+        server_arm(server->tick, 1); /* the signal may stand for others too */
     }
 }
 
@@ -128,7 +131,7 @@ void server_publish(struct server *server, const char *path, const char *more)
     publish(server);
 }
 
-/* What changes have left to do, and again for as long as refusals are held back. */
+/* Do what the changes of the last second require; comes again while admission_sweep() has more. */
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct server *server = arg;
@@ -148,7 +151,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
-/* From the loop and from nowhere else, so that it stops when the loop does. */
+/* Only the loop sends this, so that a loop that hangs trips the watchdog. */
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct server *server = arg;
@@ -171,7 +174,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
     return 0;
 }
 
-/* SIGHUP or SIGUSR1: not once it stops. */
+/* SIGHUP or SIGUSR1: ignored while draining. */
 static int on_request(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
     struct server *server = arg;
@@ -191,7 +194,7 @@ static int on_drain_end(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
-/* What is not about clients waits until those that are left have gone: for good. */
+/* Ignored for good once draining: only the clients that are left matter then. */
 static int on_alarm(sd_event_source *source, uint64_t usec, void *arg)
 {
     struct server *server = arg;
@@ -258,13 +261,13 @@ static int set_up(struct server *server)
         (error = add_timer(server, &server->watchdog, on_watchdog)) < 0)
         return error;
     if (sd_watchdog_enabled(false, &server->watchdog_usec) > 0) {
-        server->watchdog_usec /= 3; /* half of it is what sd_watchdog_enabled(3) recommends */
+        server->watchdog_usec /= 3; /* sd_watchdog_enabled(3) recommends half of it */
         server_arm(server->watchdog, server->watchdog_usec);
     }
     return 0;
 }
 
-/* The books, and who may enter them. */
+/* Open the tables: of sources, of metrics and of clients. */
 static int open_books(struct server *server, client_session *session, struct err *ret_err)
 {
     uint64_t seed;
@@ -338,7 +341,9 @@ int server_serve_single(struct server *server, const struct server_listener *lis
     return 0;
 }
 
-/* What is short for a moment leaves us as we are; not to spin meanwhile costs every client 10 ms.
+/*
+ * A lack of resources may be temporary, so the loop goes on. It pauses for 10 ms, so as not to
+ * spin.
  */
 static bool is_short_of_something(int error)
 {
@@ -346,7 +351,7 @@ static bool is_short_of_something(int error)
            error == -EAGAIN || error == -EINTR;
 }
 
-/* One event. Returns false, with `err`, when the loop cannot go on. */
+/* Handle one event. Returns false, with `err`, if the loop cannot go on. */
 static bool run_once(struct server *server, uint64_t usec)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
@@ -378,7 +383,7 @@ void server_stop_accepting(struct server *server)
     doors_shut(server);
 }
 
-/* Killed children die at once; the bound is for what the kernel itself keeps waiting. */
+/* Killed children die at once; the bound is for those that the kernel itself keeps waiting. */
 static void cut(struct server *server)
 {
     deadline_t deadline = deadline_in(CUT_USEC);
@@ -438,7 +443,7 @@ void server_close(struct server *server)
     sd_event_source_disable_unref(server->alarm);
     sd_event_unref(server->event);
     if (server->held_fd >= 0)
-        close(server->held_fd); /* the drain was left out */
+        close(server->held_fd); /* server_drain() was not called */
     children_close(server->children);
     admission_close(server->admission);
     metrics_close(server->metrics);

@@ -1,4 +1,4 @@
-/* server_doors.c - the doors of the parent: accept, admit, start a process. */
+/* server_doors.c - the listening sockets of the parent: accept, admit, start a process. */
 #include "parent/server_private.h"
 
 #include "base/deadline.h"
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define ACCEPT_BATCH 16 /* clients accepted before other events get their turn */
-#define BACK_OFF_USEC (100 * USEC_PER_MSEC) /* after accept or fork ran out of resources */
-#define HURRY_PERCENT 80                    /* of max_clients, above which clients are hurried */
+#define BACK_OFF_USEC (100 * USEC_PER_MSEC) /* after accept(2) or fork(2) lacked resources */
+#define HURRY_PERCENT 80 /* of max_clients, from which handshakes get less time */
 
 /* ---- at the limit the listeners are not polled, and the backlog waits ---- */
 
@@ -41,7 +41,7 @@ static void back_off(struct server *server)
 
 /* ---- a client begins ---- */
 
-/* Nobody is turned away because the machine is short of something for a moment. */
+/* Keep a client for a later try: a temporary lack of resources is no reason to refuse it. */
 static void hold(struct server *server, const struct client *client, int door, int fd)
 {
     server->held_fd = fd;
@@ -50,7 +50,7 @@ static void hold(struct server *server, const struct client *client, int door, i
     back_off(server);
 }
 
-/* Who waits for the end of a handshake holds a place that others could have. */
+/* A client in its handshake holds a slot that others could use. */
 static bool is_crowded(struct server *server)
 {
     unsigned count = children_count(server->children);
@@ -97,7 +97,7 @@ void doors_take_in(const struct door *door, int fd, const struct addr *peer)
     start(door, &client, fd);
 }
 
-/* The socket stays the same over a reload, whatever its listener is called now. */
+/* A listening socket keeps its descriptor over a reload, even if its listener is renamed. */
 static const struct door *find_door(const struct server *server, int fd)
 {
     for (size_t i = 0; i < server->n_doors; i++)
@@ -106,7 +106,7 @@ static const struct door *find_door(const struct server *server, int fd)
     return NULL;
 }
 
-/* One that never got a process has been a client all the same, and leaves its record. */
+/* A client that never got a process was accepted all the same, and so gets its record. */
 void doors_give_up_held(struct server *server, const char *why)
 {
     struct record record = {.end = END_DRAINED};
@@ -121,7 +121,7 @@ void doors_give_up_held(struct server *server, const char *why)
     server_count_out(server, &server->held, &record);
 }
 
-/* The listener may have gone with a reload since; then so does the client. */
+/* A reload may have removed the listener meanwhile; then the client is given up. */
 void doors_retry_held(struct server *server)
 {
     const struct door *door = find_door(server, server->held_door);
@@ -141,8 +141,9 @@ void doors_retry_held(struct server *server)
 /* ---- accept ---- */
 
 /*
- * accept(2) passes errors of the connection on to the caller; those are the client's, and the next
- * may do better. What is short for all comes back after a pause. The rest is our own fault.
+ * accept(2) also returns errors of the new connection; those concern one client, and the next
+ * accept(2) may succeed. After a lack of resources, pause and try again. Any other error is a bug
+ * of ours.
  */
 static void accept_failed(struct server *server, const struct door *door, int error)
 {
@@ -151,7 +152,7 @@ static void accept_failed(struct server *server, const struct door *door, int er
     case EINTR:
     case ECONNABORTED:
     case EPROTO:
-    case EPERM: /* a firewall said no */
+    case EPERM: /* a firewall denied it */
     case EOPNOTSUPP:
     case ENOPROTOOPT:
     case ENETDOWN:
@@ -175,7 +176,7 @@ static void accept_failed(struct server *server, const struct door *door, int er
     }
 }
 
-/* Returns whether there may be more. */
+/* Returns whether more clients may be waiting. */
 static bool accept_one(const struct door *door)
 {
     struct addr peer = {.len = sizeof(peer.storage)};
@@ -211,7 +212,7 @@ void doors_shut(struct server *server)
     doors_update(server);
 }
 
-/* ---- the set of them ---- */
+/* ---- the set of listening sockets ---- */
 
 void doors_remove(struct server *server)
 {
@@ -253,7 +254,7 @@ int doors_replace(struct server *server, const struct server_listener *listeners
         return -ENOMEM;
     for (size_t i = 0; i < n && error >= 0; i++)
         error = add_door(server, &listeners[i]);
-    server->doors_open = true; /* as sd_event_add_io() leaves them */
+    server->doors_open = true; /* sd_event_add_io() enables them */
     doors_update(server);
     return error;
 }

@@ -1,9 +1,9 @@
-/* server_state.c - what the parts of the parent's loop do to it. */
+/* server_state.c - the operations on the state of the parent's loop that its parts share. */
 #include "parent/server_private.h"
 
 #include "base/deadline.h"
 
-#define TICK_USEC USEC_PER_SEC /* from a change to the sweep and STATUS= for it */
+#define TICK_USEC USEC_PER_SEC /* from a change to the sweep and the update of STATUS= */
 
 void server_wake(struct server *server, enum server_event kind)
 {
