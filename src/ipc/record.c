@@ -1,4 +1,4 @@
-/* record.c - the one line that every client leaves in the log. */
+/* record.c - writes the one record that every client leaves in the log. */
 #include "ipc/record.h"
 
 #include "base/deadline.h"
@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 /*
- * One row an end: its word, level and message ID, and how the sentence about the client goes on.
- * The IDs are random 128-bit values (sd-id128(3)); they are part of the contract and never change.
+ * One row for each end: its word, level and message ID, and how the sentence about the client goes
+ * on. The IDs are random 128-bit values (sd-id128(3)); scripts rely on them, so they never change.
  */
 static const struct {
     const char *name;
@@ -54,7 +54,10 @@ const char *end_name(int end)
     return kinds[known(end) ? end : END_CRASHED].name;
 }
 
-/* By its family, with room for every address of it; 0 for one that nobody comes from. */
+/*
+ * The length of an address of this family; 0 for a family that no client can have. An untrusted
+ * process may have written any other length.
+ */
 static socklen_t length_of(const struct addr *addr)
 {
     switch (addr->sa.sa_family) {
@@ -69,7 +72,10 @@ static socklen_t length_of(const struct addr *addr)
     }
 }
 
-/* A zone, which no proxy can name, would have the parent ask the kernel for its name. */
+/*
+ * No proxy can name a zone (sin6_scope_id), and formatting it would make the parent ask the kernel
+ * for the name.
+ */
 static void sanitize_client(struct addr *client)
 {
     client->len = client->len > 0 ? length_of(client) : 0;
@@ -100,7 +106,7 @@ void record_sanitize(struct record *record)
 #define FIELDS_MAX 24
 #define NUMBER_MAX 24
 
-/* The fields of one record; those without a value are left out. */
+/* The fields of one record, without those that have no value. */
 struct fields {
     size_t n;
     struct log_field field[FIELDS_MAX];
@@ -134,7 +140,10 @@ static void add_tls(struct fields *fields, const struct tls_facts *tls)
     add_text(fields, "ECHOD_CLIENT_CERT", tls->client_cert);
 }
 
-/* What every record begins with; `host` holds ADDR_TEXT_MAX bytes, as long as the fields. */
+/*
+ * Add the fields that every record begins with; `host` holds ADDR_TEXT_MAX bytes and must live as
+ * long as the fields.
+ */
 static void add_common(struct fields *fields, int end, const char *listener,
                        const struct addr *peer, char *host)
 {
@@ -163,7 +172,10 @@ void record_log_refused(const char *listener, const struct addr *peer, const cha
     log_event(level, message, fields.field, fields.n);
 }
 
-/* Where refused at the door there is another record: record_log_refused(). */
+/*
+ * A client that its own process has refused; for those that the parent refuses there is
+ * record_log_refused().
+ */
 static void add_rule(struct fields *fields, const struct record *record)
 {
     if (record->end != END_REFUSED)

@@ -1,4 +1,4 @@
-/* scoreboard.c - shared memory between the parent and its clients' processes. */
+/* scoreboard.c - shared memory between the parent and the clients' processes. */
 #include "ipc/scoreboard.h"
 
 #include "base/mapping.h"
@@ -16,18 +16,18 @@ _Static_assert(CLIENTS_MAX % WORD_BITS == 0, "each slot has a bit of a whole wor
 #define FREE_SIZE (CLIENTS_MAX * sizeof(unsigned))
 
 /*
- * The parent's own books: the last released slot is the next taken, so that few stay touched. Each
- * record has whole pages of its own, so that a child can be left with those alone.
+ * The last released slot is taken next, so that few pages are in use. Each record has whole pages
+ * of its own, so that a child can have its record mapped and no other.
  */
 struct scoreboard {
     _Atomic uint64_t *posted;
-    int fd; /* of the records */
+    int fd; /* of the memory of the records */
     unsigned char *records;
-    size_t stride; /* from one record to the next: whole pages */
-    unsigned room; /* slots that the file has by now: RLIMIT_FSIZE may not let it have all */
+    size_t stride; /* between two records: whole pages */
+    unsigned room; /* slots in the file so far: RLIMIT_FSIZE may limit its growth */
     unsigned high;
     unsigned n_free;
-    unsigned *free; /* no other process has what is in it */
+    unsigned *free; /* zeroed in other processes */
 };
 
 static size_t posted_size(void)
@@ -35,7 +35,10 @@ static size_t posted_size(void)
     return CLIENTS_MAX / WORD_BITS * sizeof(uint64_t);
 }
 
-/* Map some of the records where that of `place` belongs. Returns 0, or -1 with errno. */
+/*
+ * Map the records of `n` slots from `slot` on at the address of `place`. Returns 0, or -1 with
+ * errno.
+ */
 static int map_records(const struct scoreboard *scoreboard, unsigned place, unsigned slot,
                        unsigned n)
 {
@@ -56,7 +59,7 @@ static int grow_records(struct scoreboard *scoreboard)
     return 0;
 }
 
-/* Addresses for all, and the first few. */
+/* Reserve addresses for all records, and map the first few. */
 static int open_records(struct scoreboard *scoreboard)
 {
     void *records;
@@ -139,7 +142,7 @@ int scoreboard_fd(const struct scoreboard *scoreboard)
     return scoreboard->fd;
 }
 
-/* The first of the addresses stays taken, for the record that is shown. */
+/* The address of the first record stays reserved, for scoreboard_show(). */
 int scoreboard_hide(const struct scoreboard *scoreboard)
 {
     if (mmap(scoreboard->records, scoreboard->stride, PROT_NONE,
