@@ -1,21 +1,23 @@
-/* echo.c - the loop: every byte back to its sender. */
+/* echo.c - the echo loop: sends every byte back to its sender. */
 #include "child/echo.h"
 
 #include <stdio.h>
 
 #define BUFFER_MIN (128 * 1024)
 
-/* The bytes that were read and not yet written back: a ring that begins anew whenever it is empty.
+/*
+ * The bytes that were read and not yet written back: a ring buffer, which starts at 0 again
+ * whenever it is empty.
  */
 struct buffer {
-    size_t size;  /* of the part of `data` that is in use: room for one whole message */
+    size_t size;  /* of the part of `data` in use: room for one whole message */
     size_t start; /* of the oldest byte */
     size_t used;
-    size_t whole; /* the bytes, of those used, that may be written */
+    size_t whole; /* how many of the used bytes may be written */
     unsigned char data[FRAME_MESSAGE_MAX + FRAME_MARKER_MAX + 1];
 };
 
-/* Static, so that its pages cost nothing until a client needs them. */
+/* Static, so that its pages use no memory until a client needs them. */
 static struct buffer buffer;
 
 static bool has_bytes(const struct buffer *b)
@@ -28,7 +30,7 @@ static bool echo_has_room(const struct buffer *b)
     return b->used < b->size;
 }
 
-/* The oldest bytes that may be written and lie in one piece. */
+/* The oldest bytes that may be written, up to the wrap of the ring. */
 static const unsigned char *oldest(const struct buffer *b, size_t *ret_n)
 {
     size_t to_wrap = b->size - b->start;
@@ -37,7 +39,7 @@ static const unsigned char *oldest(const struct buffer *b, size_t *ret_n)
     return b->data + b->start;
 }
 
-/* The free room behind the newest byte that lies in one piece. */
+/* The free room behind the newest byte, up to the wrap of the ring. */
 static unsigned char *room(struct buffer *b, size_t *ret_n)
 {
     size_t end = (b->start + b->used) % b->size;
@@ -46,7 +48,10 @@ static unsigned char *room(struct buffer *b, size_t *ret_n)
     return b->data + end;
 }
 
-/* `whole` of the new bytes, with all before them, are whole messages. */
+/*
+ * Add `n` bytes. The first `whole` of them complete messages, so all bytes up to there may be
+ * written.
+ */
 static void filled(struct buffer *b, size_t n, size_t whole)
 {
     if (whole > 0)
@@ -61,13 +66,13 @@ static void drained(struct buffer *b, size_t n)
     b->start = b->used == 0 ? 0 : (b->start + n) % b->size;
 }
 
-/* One client's echo under way. */
+/* The state of one client's echo. */
 struct echo {
     struct stream *stream;
     const struct echo_limits *limits;
     struct record *record;
     struct frame frame;
-    bool ended;     /* nothing more is read; `end` says why */
+    bool ended;     /* nothing more is read, for the reason in `end` */
     enum end end;   /* how the session ends once the buffer is written */
     unsigned wants; /* what the calls of this round wait for */
     bool silent;    /* nothing has moved since `idle` was set */
@@ -80,7 +85,7 @@ static void stop_reading(struct echo *echo, enum end end)
     echo->end = end;
 }
 
-/* Whatever is held cannot be delivered any more. */
+/* The stream failed: the buffered bytes cannot be delivered any more. */
 static bool broken(struct echo *echo)
 {
     stop_reading(echo, echo->stream->end);
@@ -89,8 +94,8 @@ static bool broken(struct echo *echo)
 }
 
 /*
- * At max_bytes one byte more is asked for, into nowhere: a peer that sends exactly max_bytes and
- * ends has kept the rule.
+ * At max_bytes, read one more byte and discard it: that tells a peer that sends too much from one
+ * that sends exactly max_bytes and then ends.
  */
 static enum stream_status read_some(struct echo *echo, unsigned char *data, size_t size,
                                     size_t *ret_n)
@@ -121,7 +126,10 @@ static void echo_take(struct echo *echo, const unsigned char *data, size_t n)
     echo->record->messages = echo->frame.messages;
 }
 
-/* What is left over is the last message, where the framing allows it to end here. */
+/*
+ * The peer has ended its side. The rest of the buffer is the last message, if the framing lets a
+ * message end here.
+ */
 static void take_end(struct echo *echo)
 {
     stop_reading(echo, echo->stream->truncated ? END_TRUNCATED : END_CLOSED);
@@ -134,7 +142,7 @@ static void take_end(struct echo *echo)
     snprintf(echo->stream->error, sizeof(echo->stream->error), "the stream ended inside a message");
 }
 
-/* Returns whether anything changed. A socket that is known to be empty is not asked. */
+/* Returns whether anything changed. Skips the read if the socket is known to be empty. */
 static bool step_read(struct echo *echo)
 {
     size_t size, n;
@@ -188,10 +196,10 @@ static bool wait_until(const struct echo *echo, deadline_t deadline)
 }
 
 /*
- * Wait for a silence to end, which begins when a byte has moved last: pieces of a TLS record are
- * none. The kernel tells nobody when a slow reader takes bytes out of its buffer, so what is left
- * there is looked at half-way, when few clients get to, and at the end. Returns false when that
- * comes and nothing has moved.
+ * Wait until data moves. Idle time counts from the last data byte; part of a TLS record is not
+ * data. The kernel does not report when a slow reader takes bytes from its buffer, so compare the
+ * unsent bytes half-way, which few clients reach, and at the end. Returns false at the end of
+ * idle_timeout, with echo->silent cleared if bytes have been taken.
  */
 static bool outlast_silence(struct echo *echo)
 {
@@ -212,7 +220,7 @@ static bool outlast_silence(struct echo *echo)
     return false;
 }
 
-/* The sooner of the session's end and that of a silence. Returns false when it comes. */
+/* Wait until data moves. Returns false when the session or idle_timeout ends first. */
 static bool wait_for_peer(struct echo *echo)
 {
     do
@@ -232,7 +240,7 @@ enum end echo_run(struct stream *stream, const struct echo_limits *limits, struc
     if (buffer.size < BUFFER_MIN)
         buffer.size = BUFFER_MIN;
     frame_open(&echo.frame, &limits->frame);
-    stream->dry = false; /* whatever has been read before */
+    stream->dry = false; /* the reads before did not have to clear it */
     while (!echo.ended || has_bytes(&buffer)) {
         bool progress = false;
 

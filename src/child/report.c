@@ -1,4 +1,4 @@
-/* report.c - what the server saw of a client, as JSON. */
+/* report.c - writes what the server sees of a client as JSON. */
 #include "child/report.h"
 
 #include "net/addr.h"
@@ -17,21 +17,24 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define TEXT_MAX 255 /* bytes of a text that is not ours, as they came */
+#define TEXT_MAX 255 /* bytes of a text from the client or its proxy, before escaping */
 
-/* Both would otherwise be read from files by the first who asks. */
+/*
+ * libc reads the time zone from a file at its first use, and jansson its hash seed from
+ * /dev/urandom, which sandboxed processes cannot open.
+ */
 void report_prepare(void)
 {
     size_t seed;
 
     tzset();
     if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
-        json_object_seed(seed | 1 /* 0 means a file */);
+        json_object_seed(seed | 1 /* 0 would read a file */);
 }
 
-/* ---- values; null where there is none ---- */
+/* ---- values; null if there is none ---- */
 
-/* A backslash is not, so that what it stands for is beyond doubt. */
+/* A backslash is escaped too, so that \xNN is unambiguous. */
 static bool is_plain(uint8_t byte)
 {
     return byte >= 0x20 && byte < 0x7f && byte != '\\';
@@ -81,9 +84,9 @@ static json_t *time_json(time_t when, long usec)
     return json_string(text);
 }
 
-/* ---- whom the client is ---- */
+/* ---- the addresses, and the PROXY header ---- */
 
-/* Without a zone, whose name is a system call away. */
+/* Without the zone, since its name would need a system call. */
 static json_t *addr_json(const struct addr *addr)
 {
     struct addr unzoned = *addr;
@@ -97,7 +100,7 @@ static json_t *addr_json(const struct addr *addr)
     return json_pack("{s:o, s:i}", "address", text_json(host), "port", (int)addr_port(addr));
 }
 
-/* Of a certificate that was not shown there is nothing to verify. */
+/* `verified` is null if the client showed no certificate. */
 static json_t *proxy_ssl_json(const struct proxy_ssl *ssl)
 {
     bool shown = (ssl->client & (PROXY_SSL_CERT_CONN | PROXY_SSL_CERT_SESSION)) != 0;
@@ -125,9 +128,9 @@ static json_t *proxy_json(const struct proxy_header *proxy)
                      "netns", slice_json(&proxy->netns), "ssl", proxy_ssl_json(&proxy->ssl));
 }
 
-/* ---- what it speaks ---- */
+/* ---- TLS and TCP ---- */
 
-/* One that is shown and does not hold gets nobody here. */
+/* The verdict is always "ok": the handshake fails if the certificate is not valid. */
 static json_t *certificate_json(const struct stream *stream)
 {
     struct tls_certificate certificate;
@@ -152,7 +155,7 @@ static json_t *tls_json(const struct tls_facts *tls, const struct stream *stream
                      "client_certificate", certificate_json(stream));
 }
 
-/* tcp(7); null where it is not TCP. */
+/* tcp(7); null if the socket is not TCP. */
 static json_t *tcp_json(const struct stream *stream)
 {
     struct tcp_info info;

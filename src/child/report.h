@@ -1,5 +1,5 @@
 /*
- * report.h - what the server saw of a client: one line of JSON, which goes ahead of the echo.
+ * report.h - what the server sees of a client: one line of JSON, which is sent before the echo.
  */
 #ifndef ECHOD_CHILD_REPORT_H
 #define ECHOD_CHILD_REPORT_H
@@ -11,26 +11,26 @@ struct proxy_header;
 struct stream;
 struct tls_facts;
 
-/* What there is to tell of one client. All borrowed. */
+/* What the report is about. All borrowed. */
 struct report {
     const char *listener;
-    const struct addr *peer;          /* the other end of the socket; NULL where it is not known */
-    const struct proxy_header *proxy; /* of version 0 where no header came */
-    const struct stream *stream;      /* the handshake is done, if there is one */
-    const struct tls_facts *tls;      /* of that; all empty where there is none */
+    const struct addr *peer;          /* the other end of the socket; NULL if it is not known */
+    const struct proxy_header *proxy; /* of version 0 if no header came */
+    const struct stream *stream;      /* after the handshake, if there is TLS */
+    const struct tls_facts *tls;      /* what that negotiated; all empty without TLS */
 };
 
 /*
- * Get ready to report in processes that can open no file any more: those forked after it. Once, or
- * again to no effect.
+ * Prepare reports in the processes forked after this, which can open no files. Further calls have
+ * no effect.
  */
 void report_prepare(void);
 
 /*
- * The line, an object of JSON (RFC 8259) in ASCII and a line feed, of *ret_length bytes and no NUL.
- * Whatever the client or its proxy has chosen is cut to 255 bytes a text, and a byte of it that
- * cannot be printed, or is a backslash, stands as \xNN. The caller frees it; NULL when memory has
- * run out.
+ * The line: an object of JSON (RFC 8259) in ASCII and a line feed, *ret_length bytes without a NUL.
+ * Each text that the client or its proxy has chosen is cut to 255 bytes; a byte that cannot be
+ * printed, and a backslash, is written as \xNN. The caller frees the line; NULL if memory has run
+ * out.
  */
 char *report_new(const struct report *report, size_t *ret_length);
 

@@ -1,4 +1,4 @@
-/* session.c - one client from start to end. */
+/* session.c - serves one client from start to end. */
 #include "child/session.h"
 
 #include "child/echo.h"
@@ -14,18 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the peer gets to end its side after we have ended ours: within a second all is over. */
+/* The time for the peer to end its side after we have ended ours: all is over within a second. */
 #define CLOSE_GRACE_USEC (900 * USEC_PER_MSEC)
-/* The patience with a peer that is slow to read the last bytes, with no idle_timeout to say. */
+/* The timeout for a peer that is slow to read the last bytes, if there is no idle_timeout. */
 #define CLOSE_LINGER_USEC (300 * USEC_PER_SEC)
 
-/* In a crowd: a fifth of the time for the handshake, but never less than a second of it. */
+/* With few slots free: a fifth of handshake_timeout, but not less than a second of it. */
 #define HURRY_DIVISOR 5
 #define HURRY_LEAST_USEC (1 * USEC_PER_SEC)
 
 /*
- * Look at the first bytes before the TLS library does, which has only an error for whatever is no
- * TLS. Returns END_CLOSED for what may be TLS, and leaves an end or a failure to the library.
+ * Look at the first bytes before the TLS library does, which only reports a general error if they
+ * are not TLS. Returns END_CLOSED if they may be TLS; the library handles an EOF or a failure.
  */
 static enum end check_protocol(struct stream *stream, deadline_t deadline)
 {
@@ -68,12 +68,12 @@ static deadline_t sooner(uint64_t usec, deadline_t session)
     return deadline < session ? deadline : session;
 }
 
-/* A session under way. */
+/* The state of a session. */
 struct session {
     const struct session_params *params;
     const struct addr *peer;
     struct record *record;
-    deadline_t deadline; /* the end of all of it */
+    deadline_t deadline; /* the end of the whole session */
     struct stream stream;
     struct proxy_header header;
 };
@@ -120,8 +120,9 @@ static enum end begin_tls(struct session *session, deadline_t deadline)
 }
 
 /*
- * All that comes before data, within one deadline. Where handshake_timeout sets none, a header may
- * be as late as any byte may, since a client that may leave it out is silent until then.
+ * Do all that comes before data, within one deadline. Without handshake_timeout, idle_timeout
+ * limits the wait for a PROXY header: where the header is optional, a client without one is silent
+ * until its first byte.
  */
 static enum end begin_session(struct session *session)
 {
@@ -162,7 +163,7 @@ static enum end send_all(struct session *session, const char *data, size_t lengt
     return END_CLOSED;
 }
 
-/* It is ours and no part of the echo: no byte of it counts. */
+/* The report is not part of the echo, so its bytes do not count. */
 static enum end send_report(struct session *session)
 {
     const struct report report = {session->params->name, session->peer, &session->header,
@@ -179,7 +180,7 @@ static enum end send_report(struct session *session)
     free(line);
     if (end != END_RESET || session->params->tls)
         return end;
-    session->stream.error[0] = '\0'; /* what it has sent before it left is still to be read */
+    session->stream.error[0] = '\0'; /* the bytes that it sent before it left must still be read */
     return END_CLOSED;
 }
 
@@ -199,7 +200,7 @@ static enum end converse(struct session *session)
 
 /* ---- and after it ---- */
 
-/* How long a peer that is slow to read may take with what is left for it. */
+/* The time that a slow peer may take to read the rest. */
 static uint64_t patience(const struct session_params *params, deadline_t session)
 {
     uint64_t usec = params->limits.idle_usec ? params->limits.idle_usec : CLOSE_LINGER_USEC;
@@ -208,7 +209,7 @@ static uint64_t patience(const struct session_params *params, deadline_t session
     return left < usec ? left : usec;
 }
 
-/* close_notify and FIN; a full pipe delays the former until the peer reads. */
+/* Send close_notify and FIN; a full socket buffer delays the former until the peer reads. */
 static void finish(struct stream *stream, deadline_t deadline)
 {
     enum stream_status status;
@@ -218,20 +219,20 @@ static void finish(struct stream *stream, deadline_t deadline)
     while (stream_wants(status) != 0 && stream_wait(stream, stream_wants(status), deadline));
 }
 
-/* Everything that was read has been written: what the kernel still holds is worth waiting for. */
+/* All that was read has been written, so wait until the kernel has delivered it. */
 static bool in_order(enum end end)
 {
     return end == END_CLOSED || end == END_TRUNCATED || end == END_MAX_BYTES ||
            end == END_MESSAGE_TOO_LONG;
 }
 
-/* Cut by a limit, and yet nothing is owed: the peer may be told that this is the end. */
+/* A limit ended the session, but nothing is left to send back: close_notify may still be sent. */
 static bool is_settled(enum end end, const struct record *record)
 {
     return (end == END_IDLE || end == END_SESSION_TIMEOUT) && record->bytes_in == record->bytes_out;
 }
 
-/* One deadline for all of it. */
+/* End the stream, all within one deadline. */
 static void end_stream(struct stream *stream, enum end end, uint64_t timeout_usec,
                        const struct record *record)
 {
@@ -264,7 +265,7 @@ void session_run(int fd, const struct addr *peer, const struct session_params *p
     end = converse(&session);
     end_stream(stream, end, patience(params, session.deadline), record);
     record->end = peer_left(end) && !stream->heard ? END_PROBE : end;
-    if (stream->speaks_tls) /* which says more than a reset by a peer that got its hello back */
+    if (stream->speaks_tls) /* a reset, by a peer that got its ClientHello back, would say less */
         snprintf(stream->error, sizeof(stream->error), "it sent TLS where none is spoken");
     if (stream->error[0] != '\0')
         snprintf(record->error, sizeof(record->error), "%s", stream->error);
@@ -276,17 +277,17 @@ static uint64_t hurried(uint64_t usec)
 {
     uint64_t part = usec / HURRY_DIVISOR;
 
-    if (usec <= HURRY_LEAST_USEC) /* as short as can be, or no limit at all */
+    if (usec <= HURRY_LEAST_USEC) /* at the minimum already, or 0 = no limit */
         return usec;
     return part > HURRY_LEAST_USEC ? part : HURRY_LEAST_USEC;
 }
 
-/* The descriptors that the process keeps; once it is sandboxed they are numbered as here. */
+/* The descriptors that the process keeps; sandbox_enter() renumbers them to their index here. */
 struct kept {
     int n, fds[SANDBOX_KEPT_MAX];
 };
 
-/* Returns the number that it will have, or -1 where there is none. */
+/* Returns the number that `fd` will have, or -1 if there is no `fd`. */
 static int keep(struct kept *kept, int fd)
 {
     if (fd < 0)
@@ -295,7 +296,7 @@ static int keep(struct kept *kept, int fd)
     return kept->n++;
 }
 
-/* Nothing of the peer is read before the process is sandboxed. */
+/* The process is sandboxed before it reads anything from the untrusted peer. */
 void session_serve(const struct client *client, int fd, const void *arg, struct record *record)
 {
     struct session_params params = *(const struct session_params *)arg;
