@@ -1,4 +1,4 @@
-/* echod.c - the daemon: options, the order of start, reload and stop. */
+/* echod.c - the daemon: options, and the order of start, reload and stop. */
 #include "base/log.h"
 #include "base/notify.h"
 #include "child/session.h"
@@ -28,14 +28,17 @@
 
 struct options {
     const char *file;
-    const char **overrides; /* NULL ends them */
+    const char **overrides; /* ended by NULL */
     size_t n_overrides;
-    int (*run)(const struct options *options); /* what to do; returns the exit status */
+    int (*run)(const struct options *options); /* the mode; returns the exit status */
 };
 
-/* ---- faults, as lines ---- */
+/* ---- faults as lines ---- */
 
-/* "FILE:LINE: SETTING: what is wrong", in one line whatever the file has in its texts. */
+/*
+ * "FILE:LINE: SETTING: what is wrong", as one line: control characters become "?", since a text of
+ * the file may contain any.
+ */
 static const char *fault_line(const struct fault *fault, char *line, size_t size)
 {
     snprintf(line, size, "%s: %s%s%s", fault->where, fault->setting ? fault->setting : "",
@@ -113,7 +116,10 @@ static int load_service(const struct options *options, struct service **ret_serv
     return service_load(options->file, options->overrides, &faults, ret_service);
 }
 
-/* Open the sockets of `service`, out of what `old` has; that and the server serve on as before. */
+/*
+ * Open the sockets of `service`; it shares those that `old` has already. The server and `old` go on
+ * unchanged.
+ */
 static int listen_beside(struct service *service, struct server *server,
                          const struct listen_set *old)
 {
@@ -128,7 +134,7 @@ static int listen_beside(struct service *service, struct server *server,
     return service_listen(service, old, &faults);
 }
 
-/* Make `service` the one in force. */
+/* Put `service` in force. */
 static void take_over(struct service *service, struct listen_set *old)
 {
     listen_replace(old, &service->sockets, service->listen);
@@ -136,7 +142,7 @@ static void take_over(struct service *service, struct listen_set *old)
     service_announce(service);
 }
 
-/* What STATUS= and metrics_file tell beside the counts. */
+/* Update what STATUS= and metrics_file contain besides the counts. */
 static void tell(const struct service *service, struct server *server)
 {
     char *metrics = service_metrics(service), text[160];
@@ -148,8 +154,8 @@ static void tell(const struct service *service, struct server *server)
 }
 
 /*
- * The new generation is complete before the old one is touched; at any fault the old one serves
- * on. Returns 0, or -1 with *ret_err when the server itself can serve no longer.
+ * Build the new generation completely before the old one is changed; on any fault the old one stays
+ * in force. Returns 0, or -1 with *ret_err if the server itself cannot go on.
  */
 static int reload(const struct options *options, struct service **service, struct server *server,
                   struct err *ret_err)
@@ -169,7 +175,7 @@ static int reload(const struct options *options, struct service **service, struc
     service_inherit(next, *service);
     if (service_start(next, server, ret_err) < 0)
         return -1;
-    take_over(next, &(*service)->sockets); /* now that the server has let go of what is closed */
+    take_over(next, &(*service)->sockets); /* the server has stopped using the old ones */
     service_retire(*service);
     *service = next;
     service_warm_up(next);
@@ -180,7 +186,10 @@ static int reload(const struct options *options, struct service **service, struc
     return 0;
 }
 
-/* Load balancers shall send no more clients: until the stop, or a reload. As reload() returns. */
+/*
+ * Close the health listeners, so that load balancers send no more clients until a stop or a reload.
+ * Returns as reload() does.
+ */
 static int leave(struct service *service, struct server *server, struct err *ret_err)
 {
     if (service_withdraw(service, server, ret_err) < 0)
@@ -193,13 +202,13 @@ static int leave(struct service *service, struct server *server, struct err *ret
 }
 
 /*
- * Serve until something asks for the stop or the single client has ended, for whom there is nothing
- * to reload, nor to leave. Returns 0, or -1 with *ret_err.
+ * Serve until a signal asks for the stop, or the single client has ended. With a single client
+ * there is nothing to reload and no health listener to close. Returns 0, or -1 with *ret_err.
  */
 static int run(const struct options *options, struct service **service, struct server *server,
                bool single, struct err *ret_err)
 {
-    if (!single) /* whose child is there already */
+    if (!single) /* its child has been forked already */
         service_warm_up(*service);
     tell(*service, server);
     notify_once("READY=1\nSTATUS=Serving");
@@ -227,13 +236,16 @@ static int run(const struct options *options, struct service **service, struct s
     }
 }
 
-/* Our own sockets close before the drain: a client that comes now is better refused at once. */
+/*
+ * Close the listening sockets before the drain, so that a new client is refused at once and can try
+ * elsewhere.
+ */
 static void stop(struct service *service, struct server *server)
 {
     uint64_t drain_usec = service->settings->drain_timeout_usec;
     struct server_totals totals;
 
-    /* TimeoutStopSec= of the unit need not know what drain_timeout allows */
+    /* TimeoutStopSec= of the unit need not allow for drain_timeout */
     notify_once("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
                 (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
     log_info("stopping");
@@ -255,7 +267,7 @@ static int become_user(const struct service *service, struct err *ret_err)
     return 0;
 }
 
-/* READY only once every socket listens; the teardown is the mirror of the start. */
+/* READY=1 is sent only when every socket listens; the teardown mirrors the start. */
 static int serve_all(const struct options *options, struct service **service,
                      struct listen_set *inherited)
 {
@@ -282,7 +294,7 @@ static int serve_all(const struct options *options, struct service **service,
     return status;
 }
 
-/* ---- one client, handed to us by inetd or by a socket unit with Accept=yes ---- */
+/* ---- one client, passed by inetd or by a socket unit with Accept=yes ---- */
 
 static int serve_single(const struct options *options, struct service **service, int fd)
 {
@@ -317,8 +329,9 @@ static bool is_same_file(int a, int b)
 }
 
 /*
- * Take a connected socket off the standard descriptors: only the last close(2) of a socket waits
- * for its data to arrive. Returns the descriptor to use from now on.
+ * Move a connected socket away from the standard descriptors: while they stay open, no close(2) is
+ * the last one, and only the last close(2) of a socket waits for its data to arrive. Returns the
+ * descriptor to use from now on.
  */
 static int off_standard(int fd)
 {
@@ -337,8 +350,8 @@ static int off_standard(int fd)
 }
 
 /*
- * The passed sockets come first, before any other descriptor is opened; then the settings, which
- * say where the log goes; then the sockets, once the signals are ours.
+ * Take the passed sockets before any other descriptor is opened; then read the settings, which
+ * choose the log; then open the sockets, with the signals blocked.
  */
 static int serve(const struct options *options)
 {
@@ -414,7 +427,7 @@ static int print_usage_error(const struct options *options)
     return EX_USAGE;
 }
 
-/* options->overrides has room for one a word of the command line. */
+/* options->overrides has room for one override for each word of the command line. */
 static void parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {{"config", required_argument, NULL, 'c'},
@@ -464,10 +477,10 @@ int main(int argc, char **argv)
 
     stream_guard_standard();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* of the key log: its limit costs lines, and no client */
-    signal(SIGCHLD, SIG_DFL); /* whoever ignored it would have the kernel reap our children */
-    signal(SIGHUP, SIG_IGN);  /* until the server takes it: there is nothing to reload yet */
-    signal(SIGUSR1, SIG_IGN); /* the same, to leave */
+    signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE then costs lines of the key log, and no client */
+    signal(SIGCHLD, SIG_DFL); /* if inherited as ignored, the kernel would reap our children */
+    signal(SIGHUP, SIG_IGN);  /* until the server handles it: there is nothing to reload yet */
+    signal(SIGUSR1, SIG_IGN); /* the same: there is no health listener yet */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
     if (!options.overrides)
         return EX_OSERR;

@@ -1,4 +1,4 @@
-/* service.c - one generation of the service. */
+/* service.c - builds, checks and runs one generation of the service. */
 #include "daemon/service_private.h"
 
 #include "base/deadline.h"
@@ -20,7 +20,7 @@
 #define LOOK_USEC (86400 * USEC_PER_SEC)
 #define TICKET_RETRY_USEC (10 * USEC_PER_SEC)
 
-/* A sink that adds to the faults of one listener's setting the place where it was given. */
+/* A sink that adds the place of the setting to the faults of one listener. */
 struct relay {
     const struct settings *settings;
     size_t listener;
@@ -41,7 +41,7 @@ static struct relay relay_to(const struct service *service, size_t listener, str
     return (struct relay){service->settings, listener, to};
 }
 
-/* Root gives itself up to this user; anyone else stays who they are. */
+/* If started as root, the process becomes this user; otherwise it keeps its own. */
 static void find_user(struct service *service, struct faults *faults)
 {
     const struct settings *settings = service->settings;
@@ -54,7 +54,7 @@ static void find_user(struct service *service, struct faults *faults)
         fault(&placed, "group", "needs user");
 }
 
-/* With all that it takes: what is missing was reported as the settings were read. */
+/* Whether TLS is enabled and complete; the settings module has reported what is missing. */
 static bool has_tls(const struct listener_settings *settings)
 {
     const struct tls_params *tls = &settings->tls;
@@ -65,7 +65,7 @@ static bool has_tls(const struct listener_settings *settings)
     return whole;
 }
 
-/* Whom a process of ours has yet to become, or NULL. */
+/* The user that our processes must still become, or NULL. */
 static const struct user *user_to_become(const struct service *service)
 {
     return service->has_user && geteuid() == 0 ? &service->user : NULL;
@@ -86,7 +86,7 @@ static size_t count_keys(const struct settings *settings)
     return n;
 }
 
-/* Returns how many. */
+/* Returns how many paths there are. */
 static size_t list_keys(const struct tls_params *tls, const char **ret_paths)
 {
     size_t n = 0;
@@ -97,7 +97,7 @@ static size_t list_keys(const struct tls_params *tls, const char **ret_paths)
     return n;
 }
 
-/* One process for the keys of all listeners that want theirs kept. */
+/* Start one signer for the keys of all listeners with tls.key_isolation. */
 static void start_signer(struct service *service, const char *path, struct faults *faults)
 {
     const struct settings *settings = service->settings;
@@ -115,13 +115,13 @@ static void start_signer(struct service *service, const char *path, struct fault
     free(paths);
 }
 
-/* Whether the keys of its tickets are made by us. */
+/* Whether the daemon makes the keys for its tickets. */
 static bool wants_tickets(const struct listener_settings *settings)
 {
     return has_tls(settings) && settings->tls.tickets > 0 && !settings->tls.ticket_keys;
 }
 
-/* One ring for all: each ticket knows its own lifetime, and where it counts. */
+/* One ring for all: each ticket contains its lifetime and its listener's context. */
 static void make_tickets(struct service *service, const char *path, struct faults *faults)
 {
     const struct settings *settings = service->settings;
@@ -171,7 +171,7 @@ static void build_listener(struct service *service, size_t i, struct faults *fau
         build_tls(service, i, &placed);
 }
 
-/* Returns what could be built, for all the faults there are, or NULL. */
+/* Returns what could be built, even with faults, or NULL. */
 static struct service *build(const char *path, const char *const *overrides, struct faults *faults)
 {
     struct service *service = calloc(1, sizeof(*service));
@@ -198,8 +198,10 @@ static struct service *build(const char *path, const char *const *overrides, str
     return service;
 }
 
-/* Whom root becomes shall have the file, to open it again at a reload: one that was made here, and
- * no other, which may be somebody's. */
+/*
+ * Give a file created here to the user that root becomes, which opens it again at a reload. Other
+ * files keep their owners.
+ */
 static const char *take_keylog(const struct service *service, const char *path, int *ret_fd)
 {
     const struct user *user = user_to_become(service);
@@ -211,7 +213,7 @@ static const char *take_keylog(const struct service *service, const char *path, 
     return reason;
 }
 
-/* Not while it is only checked, which must leave no file of whoever does that. */
+/* Not with -t, which must not create files owned by the user who runs it. */
 static void open_keylogs(struct service *service, struct faults *faults)
 {
     for (size_t i = 0; i < service->settings->n_listeners; i++) {
@@ -227,7 +229,7 @@ static void open_keylogs(struct service *service, struct faults *faults)
     }
 }
 
-/* Of what was built, and the faults reported since there were `before`. */
+/* The exit status for what was built; `before` is the number of faults reported before that. */
 static int status_of(const struct service *service, const struct faults *faults, unsigned before)
 {
     if (service && service->failed)
@@ -274,8 +276,7 @@ static void probe_keylog(const struct service *service, size_t i, struct faults 
         fault(faults, "tls.keylog", CANNOT_LOG_KEYS, path, reason);
 }
 
-/* A note, since it keeps nobody from being served, and /run/echod is there only while the unit is.
- */
+/* A note, since clients are served without it, and /run/echod exists only while the unit runs. */
 static void probe_metrics(const struct service *service, struct faults *notes)
 {
     struct relay relay = relay_to(service, 0, notes);
@@ -364,7 +365,7 @@ void service_inherit(struct service *service, const struct service *old)
         ticket_ring_inherit(service->tickets, old->tickets, now_usec());
 }
 
-/* Without a first key no ticket is issued, and all is well otherwise. */
+/* Without a first key no ticket is issued; all else works. */
 static uint64_t renew_tickets(const struct service *service, uint64_t now_usec)
 {
     uint64_t next_usec;
@@ -381,7 +382,7 @@ void service_wake(struct service *service, struct server *server, uint64_t now_u
 {
     uint64_t next_usec = renew_tickets(service, now_usec);
 
-    server_renew(server, service_prepare, service); /* with those tickets' keys */
+    server_renew(server, service_prepare, service); /* with the new ticket keys */
     if (now_usec >= service->look_usec) {
         service_warn_of_expiry(service);
         service->look_usec = now_usec + LOOK_USEC;
@@ -389,7 +390,7 @@ void service_wake(struct service *service, struct server *server, uint64_t now_u
     server_set_alarm(server, next_usec < service->look_usec ? next_usec : service->look_usec);
 }
 
-/* What there is to say of the certificates by now has been announced. */
+/* service_announce() warns of certificates at a start or reload; check again in a day. */
 static void begin_service(struct service *service, struct server *server)
 {
     uint64_t now = now_usec();
@@ -427,8 +428,8 @@ int service_start(struct service *service, struct server *server, struct err *re
 }
 
 /*
- * The listener that a connected socket belongs to: the only one, else the one on its local port,
- * else the first.
+ * The listener of a passed connection: the only one, else the one on its local port, else the
+ * first.
  */
 static size_t find_listener(const struct service *service, int fd)
 {
@@ -460,7 +461,7 @@ int service_restore(const struct service *service, struct server *server, struct
     struct err err;
 
     if (!service->signer || server_ended_helper(server) != signer_pid(service->signer))
-        return 0; /* one of an earlier generation, which nobody needs any more */
+        return 0; /* the signer of an earlier generation, which is not needed any more */
     if (signer_restart(service->signer, user_to_become(service), &err) < 0)
         return err_set(ret_err, "the signer has died, and no other can take its place: %s",
                        err.text);

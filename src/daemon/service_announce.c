@@ -1,4 +1,4 @@
-/* service_announce.c - what a generation of the service has to say of itself in the log. */
+/* service_announce.c - what a generation of the service reports: log, STATUS= and metrics. */
 #include "daemon/service_private.h"
 
 #include "base/log.h"
@@ -43,7 +43,7 @@ static void announce_socket(const struct service *service, const struct listen_s
                  socket->passed ? ", passed by the service manager" : "");
 }
 
-/* A path of NULL is no file. */
+/* A path of NULL stands for no file. */
 static void warn_of_readable(const char *name, const char *what, const char *path)
 {
     struct stat st;
@@ -61,7 +61,7 @@ static void warn_of_key(const struct service *service, const char *name, const c
                     name, key);
 }
 
-/* With `all`, those with nothing to warn of, too. */
+/* With `all`, log also those that need no warning. */
 static void announce_certificates(const struct service *service, size_t listener, bool all)
 {
     const struct tls_server *server = service->sessions[listener].tls;
@@ -133,9 +133,9 @@ void service_describe(const struct service *service, char *text, size_t size)
              reload, service->withdrawn ? "; health listeners are closed" : "", expiry);
 }
 
-/* ---- for those who watch by numbers ---- */
+/* ---- metrics ---- */
 
-/* Which of a listener's certificates it is, by the setting that names it. */
+/* The label `certificate` is the setting that names the certificate. */
 static void print_expiry(FILE *file, const char *listener, size_t i,
                          const struct tls_certificate *certificate)
 {
@@ -199,7 +199,7 @@ char *service_metrics(const struct service *service)
     return NULL;
 }
 
-/* Only root becomes somebody else, and only at the start. */
+/* Only root can become another user, and only at the start. */
 static void warn_of_other_user(const struct service *service)
 {
     if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)

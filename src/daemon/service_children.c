@@ -1,4 +1,6 @@
-/* service_children.c - what a client's process finds, and what it does not. */
+/*
+ * service_children.c - prepares what clients' processes inherit, and removes what they do not need.
+ */
 #include "daemon/service.h"
 
 #include "sandbox/sandbox.h"
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What one listener's TLS has found serves the others too. */
+/* One handshake is enough: OpenSSL keeps what it sets up for all listeners. */
 void service_warm_up(const struct service *service)
 {
     for (size_t i = 0; i < service->settings->n_listeners; i++)
@@ -20,7 +22,7 @@ void service_warm_up(const struct service *service)
         }
 }
 
-/* ---- in the process that makes those of clients ---- */
+/* ---- in the fork server ---- */
 
 static void unmap_unused_libs(const struct service *service)
 {
@@ -44,7 +46,7 @@ static int compare(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* Beside the standard ones. The array is sorted. */
+/* Close all descriptors except the standard ones and those in `kept`, which this sorts. */
 static int close_all_but(int *kept, size_t n)
 {
     int first = STDERR_FILENO + 1;

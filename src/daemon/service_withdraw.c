@@ -1,4 +1,4 @@
-/* service_withdraw.c - how a generation of the service leaves its load balancers. */
+/* service_withdraw.c - closes the health listeners, so that load balancers send no more clients. */
 #include "daemon/service_private.h"
 
 #include "base/log.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns how many sockets there were. */
+/* Mark the sockets of health listeners as unused. Returns how many there were. */
 static size_t leave_health(struct service *service)
 {
     size_t left = 0;
@@ -24,7 +24,7 @@ static size_t leave_health(struct service *service)
     return left;
 }
 
-/* A set without them takes the place of the one with them, as at a reload. */
+/* Replace the set of sockets by one without the unused, as a reload does. */
 static void close_unused(struct service *service)
 {
     struct listen_set *sockets = &service->sockets;
@@ -42,8 +42,8 @@ static void close_unused(struct service *service)
 }
 
 /*
- * The server lets go of a socket before it is closed: a child that is not sandboxed yet may hold it
- * too, and epoll(7) tells of it for as long as anyone does.
+ * Remove a socket from epoll before closing it: a child that is not sandboxed yet may have it open
+ * too, and epoll(7) reports it while any process has it open.
  */
 int service_withdraw(struct service *service, struct server *server, struct err *ret_err)
 {
