@@ -2,9 +2,9 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "child/session.h"
-#include "daemon/service.h"
+#include "daemon/generation.h"
 #include "net/stream.h"
-#include "parent/server.h"
+#include "parent/parent.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/user.h"
 #include "settings/settings.h"
@@ -89,7 +89,7 @@ static int test(const struct options *options)
         fprintf(stderr, "echod: %s\n", err.text);
         return EX_OSERR;
     }
-    status = service_check(options->file, options->overrides, &faults, &notes);
+    status = generation_check(options->file, options->overrides, &faults, &notes);
     if (status == EX_OK)
         printf("%s: ok\n", options->file);
     return status;
@@ -109,80 +109,80 @@ static int dump(const struct options *options)
 
 /* ---- the daemon ---- */
 
-static int load_service(const struct options *options, struct service **ret_service)
+static int load_service(const struct options *options, struct generation **ret_service)
 {
     struct faults faults = {.report = log_fault};
 
-    return service_load(options->file, options->overrides, &faults, ret_service);
+    return generation_load(options->file, options->overrides, &faults, ret_service);
 }
 
 /*
- * Open the sockets of `service`; it shares those that `old` has already. The server and `old` go on
- * unchanged.
+ * Open the sockets of `generation`; it shares those that `old` has already. The parent and `old` go
+ * on unchanged.
  */
-static int listen_beside(struct service *service, struct server *server,
+static int listen_beside(struct generation *generation, struct parent *parent,
                          const struct listen_set *old)
 {
     struct faults faults = {.report = log_fault};
 
-    for (size_t i = 0; i < service->settings->n_listeners; i++)
-        if (server_enroll(server, service->listen[i].name) < 0) {
+    for (size_t i = 0; i < generation->settings->n_listeners; i++)
+        if (parent_enroll(parent, generation->listen[i].name) < 0) {
             log_error("%s: too many names of listeners since the start: restart",
-                      service->listen[i].name);
+                      generation->listen[i].name);
             return -1;
         }
-    return service_listen(service, old, &faults);
+    return generation_listen(generation, old, &faults);
 }
 
-/* Put `service` in force. */
-static void take_over(struct service *service, struct listen_set *old)
+/* Put `generation` in force. */
+static void take_over(struct generation *generation, struct listen_set *old)
 {
-    listen_replace(old, &service->sockets, service->listen);
-    log_as_set(service->settings);
-    service_announce(service);
+    listen_replace(old, &generation->sockets, generation->listen);
+    log_as_set(generation->settings);
+    generation_announce(generation);
 }
 
 /* Update what STATUS= and metrics_file contain besides the counts. */
-static void tell(const struct service *service, struct server *server)
+static void tell(const struct generation *generation, struct parent *parent)
 {
-    char *metrics = service_metrics(service), text[160];
+    char *metrics = generation_metrics(generation), text[160];
 
-    service_describe(service, text, sizeof(text));
-    server_set_note(server, text);
-    server_publish(server, service->settings->metrics_file, metrics ? metrics : "");
+    generation_describe(generation, text, sizeof(text));
+    parent_set_note(parent, text);
+    parent_publish(parent, generation->settings->metrics_file, metrics ? metrics : "");
     free(metrics);
 }
 
 /*
  * Build the new generation completely before the old one is changed; on any fault the old one stays
- * in force. Returns 0, or -1 with *ret_err if the server itself cannot go on.
+ * in force. Returns 0, or -1 with *ret_err if the parent itself cannot go on.
  */
-static int reload(const struct options *options, struct service **service, struct server *server,
-                  struct err *ret_err)
+static int reload(const struct options *options, struct generation **generation,
+                  struct parent *parent, struct err *ret_err)
 {
-    struct service *next = NULL;
+    struct generation *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
     if (load_service(options, &next) != EX_OK ||
-        listen_beside(next, server, &(*service)->sockets) < 0) {
-        service_free(next);
+        listen_beside(next, parent, &(*generation)->sockets) < 0) {
+        generation_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
         notify_once("READY=1\nSTATUS=Not reloaded: the settings in force stay");
-        (*service)->reload = (struct reload){.when = time(NULL)};
-        tell(*service, server);
+        (*generation)->reload = (struct reload){.when = time(NULL)};
+        tell(*generation, parent);
         return 0;
     }
-    service_inherit(next, *service);
-    if (service_start(next, server, ret_err) < 0)
+    generation_inherit(next, *generation);
+    if (generation_start(next, parent, ret_err) < 0)
         return -1;
-    take_over(next, &(*service)->sockets); /* the server has stopped using the old ones */
-    service_retire(*service);
-    *service = next;
-    service_warm_up(next);
+    take_over(next, &(*generation)->sockets); /* the parent has stopped using the old ones */
+    generation_retire(*generation);
+    *generation = next;
+    generation_warm_up(next);
     next->reload = (struct reload){.when = time(NULL), .successful = true};
     log_info("%s: reloaded", options->file);
     notify_once("READY=1\nSTATUS=Reloaded");
-    tell(*service, server);
+    tell(*generation, parent);
     return 0;
 }
 
@@ -190,13 +190,13 @@ static int reload(const struct options *options, struct service **service, struc
  * Close the health listeners, so that load balancers send no more clients until a stop or a reload.
  * Returns as reload() does.
  */
-static int leave(struct service *service, struct server *server, struct err *ret_err)
+static int leave(struct generation *generation, struct parent *parent, struct err *ret_err)
 {
-    if (service_withdraw(service, server, ret_err) < 0)
+    if (generation_withdraw(generation, parent, ret_err) < 0)
         return -1;
-    if (service->withdrawn) {
+    if (generation->withdrawn) {
         notify_once("STATUS=Health listeners are closed");
-        tell(service, server);
+        tell(generation, parent);
     }
     return 0;
 }
@@ -205,32 +205,32 @@ static int leave(struct service *service, struct server *server, struct err *ret
  * Serve until a signal asks for the stop, or the single client has ended. With a single client
  * there is nothing to reload and no health listener to close. Returns 0, or -1 with *ret_err.
  */
-static int run(const struct options *options, struct service **service, struct server *server,
+static int run(const struct options *options, struct generation **generation, struct parent *parent,
                bool single, struct err *ret_err)
 {
     if (!single) /* its child has been forked already */
-        service_warm_up(*service);
-    tell(*service, server);
+        generation_warm_up(*generation);
+    tell(*generation, parent);
     notify_once("READY=1\nSTATUS=Serving");
     for (;;) {
-        switch (server_run(server, ret_err)) {
-        case SERVER_STOP:
+        switch (parent_run(parent, ret_err)) {
+        case PARENT_STOP:
             return 0;
-        case SERVER_FAILED:
+        case PARENT_FAILED:
             return -1;
-        case SERVER_ALARM:
-            service_wake(*service, server, now_usec());
+        case PARENT_ALARM:
+            generation_wake(*generation, parent, now_usec());
             break;
-        case SERVER_HELPER:
-            if (service_restore(*service, server, ret_err) < 0)
+        case PARENT_HELPER:
+            if (generation_restore(*generation, parent, ret_err) < 0)
                 return -1;
             break;
-        case SERVER_RELOAD:
-            if (!single && reload(options, service, server, ret_err) < 0)
+        case PARENT_RELOAD:
+            if (!single && reload(options, generation, parent, ret_err) < 0)
                 return -1;
             break;
-        case SERVER_LEAVE:
-            if (!single && leave(*service, server, ret_err) < 0)
+        case PARENT_LEAVE:
+            if (!single && leave(*generation, parent, ret_err) < 0)
                 return -1;
         }
     }
@@ -240,83 +240,83 @@ static int run(const struct options *options, struct service **service, struct s
  * Close the listening sockets before the drain, so that a new client is refused at once and can try
  * elsewhere.
  */
-static void stop(struct service *service, struct server *server)
+static void stop(struct generation *generation, struct parent *parent)
 {
-    uint64_t drain_usec = service->settings->drain_timeout_usec;
-    struct server_totals totals;
+    uint64_t drain_usec = generation->settings->drain_timeout_usec;
+    struct parent_totals totals;
 
     /* TimeoutStopSec= of the unit need not allow for drain_timeout */
     notify_once("STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=%" PRIu64,
                 (drain_usec ? drain_usec : ENDLESS_USEC) + STOP_SLACK_USEC);
     log_info("stopping");
-    server_stop_accepting(server);
-    listen_close(&service->sockets);
-    server_drain(server);
-    totals = server_totals(server);
+    parent_stop_accepting(parent);
+    listen_close(&generation->sockets);
+    parent_drain(parent);
+    totals = parent_totals(parent);
     log_info("stopped: %llu accepted = %llu refused + %llu ended", totals.accepted, totals.refused,
              totals.ended);
 }
 
-static int become_user(const struct service *service, struct err *ret_err)
+static int become_user(const struct generation *generation, struct err *ret_err)
 {
-    if (!service->has_user)
+    if (!generation->has_user)
         return 0;
-    if (user_become(&service->user, ret_err) < 0)
+    if (user_become(&generation->user, ret_err) < 0)
         return -1;
-    log_info("running as the user %s", service->user.name);
+    log_info("running as the user %s", generation->user.name);
     return 0;
 }
 
 /* READY=1 is sent only when every socket listens; the teardown mirrors the start. */
-static int serve_all(const struct options *options, struct service **service,
+static int serve_all(const struct options *options, struct generation **generation,
                      struct listen_set *inherited)
 {
-    struct server *server;
+    struct parent *parent;
     struct err err;
     int status = EX_OK;
 
-    if (server_open(session_serve, &server, &err) < 0) {
+    if (parent_open(session_serve, &parent, &err) < 0) {
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (listen_beside(*service, server, inherited) < 0) {
-        server_close(server);
+    if (listen_beside(*generation, parent, inherited) < 0) {
+        parent_close(parent);
         return EX_UNAVAILABLE;
     }
-    take_over(*service, inherited);
-    if (become_user(*service, &err) < 0 || service_start(*service, server, &err) < 0 ||
-        run(options, service, server, false, &err) < 0) {
+    take_over(*generation, inherited);
+    if (become_user(*generation, &err) < 0 || generation_start(*generation, parent, &err) < 0 ||
+        run(options, generation, parent, false, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
-    stop(*service, server);
-    server_close(server);
+    stop(*generation, parent);
+    parent_close(parent);
     return status;
 }
 
 /* ---- one client, passed by inetd or by a socket unit with Accept=yes ---- */
 
-static int serve_single(const struct options *options, struct service **service, int fd)
+static int serve_single(const struct options *options, struct generation **generation, int fd)
 {
-    struct server *server;
+    struct parent *parent;
     struct err err;
     int status = EX_OK;
 
-    log_as_set((*service)->settings);
-    if (server_open(session_serve, &server, &err) < 0) {
+    log_as_set((*generation)->settings);
+    if (parent_open(session_serve, &parent, &err) < 0) {
         log_error("%s", err.text);
         return EX_OSERR;
     }
-    if (become_user(*service, &err) < 0 ||
+    if (become_user(*generation, &err) < 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
-        service_start_single(*service, server, fd, &err) < 0 ||
-        run(options, service, server, true, &err) < 0) {
+        generation_start_single(*generation, parent, fd, &err) < 0 ||
+        run(options, generation, parent, true, &err) < 0) {
         log_error("%s", err.text);
         status = EX_OSERR;
     }
-    server_stop_accepting(server);
-    server_drain(server);
-    server_close(server);
+    parent_stop_accepting(parent);
+    parent_drain(parent);
+    parent_close(parent);
     return status;
 }
 
@@ -356,7 +356,7 @@ static int off_standard(int fd)
 static int serve(const struct options *options)
 {
     struct listen_set inherited = {.n = 0};
-    struct service *service;
+    struct generation *generation;
     struct err err;
     int connected, status;
 
@@ -376,17 +376,17 @@ static int serve(const struct options *options)
         listen_close(&inherited);
         return EX_OSERR;
     }
-    status = load_service(options, &service);
+    status = load_service(options, &generation);
     if (status != EX_OK) {
         listen_close(&inherited);
         return status;
     }
     if (connected >= 0)
-        status = serve_single(options, &service, connected);
+        status = serve_single(options, &generation, connected);
     else
-        status = serve_all(options, &service, &inherited);
+        status = serve_all(options, &generation, &inherited);
     listen_close(&inherited);
-    service_free(service);
+    generation_free(generation);
     log_close();
     return status;
 }
@@ -479,7 +479,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE then costs lines of the key log, and no client */
     signal(SIGCHLD, SIG_DFL); /* if inherited as ignored, the kernel would reap our children */
-    signal(SIGHUP, SIG_IGN);  /* until the server handles it: there is nothing to reload yet */
+    signal(SIGHUP, SIG_IGN);  /* until the parent handles it: there is nothing to reload yet */
     signal(SIGUSR1, SIG_IGN); /* the same: there is no health listener yet */
     options.overrides = calloc((size_t)argc + 1, sizeof(*options.overrides));
     if (!options.overrides)

@@ -68,7 +68,7 @@ int admission_open(uint64_t seed, admission_report *report, void *arg, struct ad
     struct admission *admission = mapping_own(sizeof(*admission));
 
     if (!admission)
-        return err_set(ret_err, "cannot allocate the book of sources: %s", strerror(errno));
+        return err_set(ret_err, "cannot allocate the table of sources: %s", strerror(errno));
     admission->seed = seed;
     admission->report = report;
     admission->arg = arg;

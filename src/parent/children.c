@@ -53,11 +53,11 @@ int children_open(client_session *session, client_ended *ended, void *ended_arg,
     struct children *children = calloc(1, sizeof(*children));
 
     if (!children)
-        return err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
+        return err_set(ret_err, "cannot allocate the table of clients: %s", strerror(errno));
     *children = (struct children){.session = session, .ended = ended, .ended_arg = ended_arg};
     children->entries = mapping_own(ENTRIES_SIZE);
     if (!children->entries)
-        err_set(ret_err, "cannot allocate the books: %s", strerror(errno));
+        err_set(ret_err, "cannot allocate the table of clients: %s", strerror(errno));
     if (!children->entries || scoreboard_open(&children->scoreboard, ret_err) < 0) {
         children_close(children);
         return -1;

@@ -63,7 +63,7 @@ void metrics_close(struct metrics *metrics)
 
 /* ---- counting ---- */
 
-/* Linear search: there are few listeners. server_enroll() has refused any name beyond the limit. */
+/* Linear search: there are few listeners. parent_enroll() has refused any name beyond the limit. */
 static struct counts *counts_of(struct metrics *metrics, const char *listener)
 {
     size_t i = 0;

@@ -6,7 +6,7 @@ need openssl
 
 settings="port = 0; host = \"127.0.0.1\"; name = \"tls\"; ${tls_on/\{/\{ keylog = \"keys\";}"
 start_echod "$settings"
-expect "there is a warning" within 60 logged 'whoever can read keys can read what all clients send'
+expect "there is a warning" within 60 logged 'anyone who can read keys can read what all clients send'
 expect "the file is there, for its owner only" [ "$(stat -c %a keys)" = 600 ]
 
 secrets() { grep -v '^#' "$1" | sort; } # FILE

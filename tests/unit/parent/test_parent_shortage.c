@@ -1,5 +1,5 @@
-/* test_server_shortage.c - the parent's loop on a machine that is short of something. */
-#include "server_helper.h"
+/* test_parent_shortage.c - the parent's loop on a machine that is short of something. */
+#include "parent_helper.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -174,7 +174,7 @@ static void broken_listener_fails_the_server(void **state)
 static void no_server_can_be_closed(void **state)
 {
     (void)state;
-    server_close(NULL);
+    parent_close(NULL);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
-/* service_withdraw.c - closes the health listeners, so that load balancers send no more clients. */
-#include "daemon/service_private.h"
+/* generation_withdraw.c - closes the health listeners, so that load balancers send no more clients.
+ */
+#include "daemon/generation_private.h"
 
 #include "base/log.h"
 
@@ -8,15 +9,15 @@
 #include <string.h>
 
 /* Mark the sockets of health listeners as unused. Returns how many there were. */
-static size_t leave_health(struct service *service)
+static size_t leave_health(struct generation *generation)
 {
     size_t left = 0;
 
-    for (size_t i = 0; i < service->sockets.n; i++) {
-        struct listen_socket *socket = &service->sockets.sockets[i];
+    for (size_t i = 0; i < generation->sockets.n; i++) {
+        struct listen_socket *socket = &generation->sockets.sockets[i];
 
         if (socket->listener == LISTEN_UNUSED ||
-            !service->settings->listeners[socket->listener].health)
+            !generation->settings->listeners[socket->listener].health)
             continue;
         socket->listener = LISTEN_UNUSED;
         left++;
@@ -25,9 +26,9 @@ static size_t leave_health(struct service *service)
 }
 
 /* Replace the set of sockets by one without the unused, as a reload does. */
-static void close_unused(struct service *service)
+static void close_unused(struct generation *generation)
 {
-    struct listen_set *sockets = &service->sockets;
+    struct listen_set *sockets = &generation->sockets;
     struct listen_set used = {.sockets = calloc(sockets->n, sizeof(*used.sockets))};
 
     if (!used.sockets) {
@@ -37,7 +38,7 @@ static void close_unused(struct service *service)
     for (size_t i = 0; i < sockets->n; i++)
         if (sockets->sockets[i].listener != LISTEN_UNUSED)
             used.sockets[used.n++] = sockets->sockets[i];
-    listen_replace(sockets, &used, service->listen);
+    listen_replace(sockets, &used, generation->listen);
     *sockets = used;
 }
 
@@ -45,18 +46,18 @@ static void close_unused(struct service *service)
  * Remove a socket from epoll before closing it: a child that is not sandboxed yet may have it open
  * too, and epoll(7) reports it while any process has it open.
  */
-int service_withdraw(struct service *service, struct server *server, struct err *ret_err)
+int generation_withdraw(struct generation *generation, struct parent *parent, struct err *ret_err)
 {
-    if (leave_health(service) == 0) {
-        log_warning("SIGUSR1 changes nothing: %s", service->withdrawn
+    if (leave_health(generation) == 0) {
+        log_warning("SIGUSR1 changes nothing: %s", generation->withdrawn
                                                        ? "the health listeners are closed already"
                                                        : "no listener has health = true");
         return 0;
     }
-    service->withdrawn = true;
-    if (service_accept(service, server, ret_err) < 0)
+    generation->withdrawn = true;
+    if (generation_accept(generation, parent, ret_err) < 0)
         return -1;
-    close_unused(service);
+    close_unused(generation);
     log_notice("the health listeners are closed until a reload; the others go on");
     return 0;
 }

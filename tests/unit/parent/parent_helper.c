@@ -1,5 +1,5 @@
-/* server_helper.c - the parent's loop in a process of its own. */
-#include "server_helper.h"
+/* parent_helper.c - the parent's loop in a process of its own. */
+#include "parent_helper.h"
 
 #include "forkserver_helper.h"
 
@@ -40,7 +40,7 @@ static void stub_session(const struct client *client, int fd, const void *arg,
     record->end = END_CLOSED;
 }
 
-/* ---- the server's process ---- */
+/* ---- the parent's process ---- */
 
 static void report(int events, char event)
 {
@@ -48,59 +48,59 @@ static void report(int events, char event)
         _exit(90);
 }
 
-static void configure(struct server *server, const struct served *served, const struct plan *plan,
+static void configure(struct parent *parent, const struct served *served, const struct plan *plan,
                       unsigned generation)
 {
     static const struct access_rules none;
-    static const struct server_listener all[LISTENERS] = {
+    static const struct parent_listener all[LISTENERS] = {
         {.name = "one", .rules = &none, .arg = "1"}, {.name = "two", .rules = &none, .arg = "2"}};
-    struct server_listener listeners[LISTENERS];
+    struct parent_listener listeners[LISTENERS];
     struct err err;
 
     for (size_t i = 0; i < plan->n[generation]; i++) {
         listeners[i] = all[plan->listeners[generation][i]];
         listeners[i].fd = served->listeners[plan->listeners[generation][i]];
     }
-    server_renew(server, give_up_descriptors, NULL);
-    if (server_configure(server, listeners, plan->n[generation], &plan->limits, &err) < 0)
+    parent_renew(parent, give_up_descriptors, NULL);
+    if (parent_configure(parent, listeners, plan->n[generation], &plan->limits, &err) < 0)
         _exit(91);
 }
 
-static void end_serving(struct server *server, const struct served *served, int events)
+static void end_serving(struct parent *parent, const struct served *served, int events)
 {
-    server_stop_accepting(server);
+    parent_stop_accepting(parent);
     for (size_t i = 0; i < LISTENERS; i++)
         close(served->listeners[i]);
     report(events, 'S');
-    server_drain(server);
+    parent_drain(parent);
     report(events, 'D');
 }
 
 static void serve(const struct served *served, const struct plan *plan, int events)
 {
-    struct server *server;
+    struct parent *parent;
     struct err err;
     unsigned generation = 0;
-    enum server_event event;
+    enum parent_event event;
 
-    if (server_open(stub_session, &server, &err) < 0)
+    if (parent_open(stub_session, &parent, &err) < 0)
         _exit(92);
-    configure(server, served, plan, generation);
+    configure(parent, served, plan, generation);
     report(events, '!');
-    while ((event = server_run(server, &err)) == SERVER_RELOAD || event == SERVER_LEAVE) {
-        if (event == SERVER_LEAVE) {
+    while ((event = parent_run(parent, &err)) == PARENT_RELOAD || event == PARENT_LEAVE) {
+        if (event == PARENT_LEAVE) {
             report(events, 'L');
             continue;
         }
         generation = !generation;
-        configure(server, served, plan, generation);
+        configure(parent, served, plan, generation);
         report(events, 'R');
     }
-    if (event == SERVER_STOP)
-        end_serving(server, served, events);
+    if (event == PARENT_STOP)
+        end_serving(parent, served, events);
     else
         report(events, 'F');
-    server_close(server);
+    parent_close(parent);
 }
 
 /* All sockets of the test stay in the process too, but for its clients none is there yet. */
@@ -287,7 +287,7 @@ static uint64_t processor_usec(const struct served *served)
     return (uint64_t)time.tv_sec * USEC_PER_SEC + (uint64_t)time.tv_nsec / 1000;
 }
 
-/* The client waits, and so does the server: it does not ask again and again. */
+/* The client waits, and so does the parent: it does not ask again and again. */
 void assert_waits(const struct served *served, int fd)
 {
     uint64_t before = processor_usec(served);

@@ -1,7 +1,8 @@
 /*
- * service_children.c - prepares what clients' processes inherit, and removes what they do not need.
+ * generation_children.c - prepares what clients' processes inherit, and removes what they do not
+ * need.
  */
-#include "daemon/service.h"
+#include "daemon/generation.h"
 
 #include "sandbox/sandbox.h"
 #include "sandbox/unmap_libs.h"
@@ -13,26 +14,26 @@
 #include <unistd.h>
 
 /* One handshake is enough: OpenSSL keeps what it sets up for all listeners. */
-void service_warm_up(const struct service *service)
+void generation_warm_up(const struct generation *generation)
 {
-    for (size_t i = 0; i < service->settings->n_listeners; i++)
-        if (service->sessions[i].tls) {
-            tls_warm_up(service->sessions[i].tls, service->sessions[i].signer);
+    for (size_t i = 0; i < generation->settings->n_listeners; i++)
+        if (generation->sessions[i].tls) {
+            tls_warm_up(generation->sessions[i].tls, generation->sessions[i].signer);
             return;
         }
 }
 
 /* ---- in the fork server ---- */
 
-static void unmap_unused_libs(const struct service *service)
+static void unmap_unused_libs(const struct generation *generation)
 {
     bool tls = false, report = false;
     const char *wanted[3] = {NULL};
     size_t n = 0;
 
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        tls = tls || service->sessions[i].tls;
-        report = report || service->sessions[i].limits.report;
+    for (size_t i = 0; i < generation->settings->n_listeners; i++) {
+        tls = tls || generation->sessions[i].tls;
+        report = report || generation->sessions[i].limits.report;
     }
     if (tls)
         wanted[n++] = "libssl.so";
@@ -61,29 +62,29 @@ static int close_all_but(int *kept, size_t n)
     return close_range((unsigned)first, ~0u, 0);
 }
 
-static int give_up_descriptors(const struct service *service, const int *kept, size_t n)
+static int give_up_descriptors(const struct generation *generation, const int *kept, size_t n)
 {
-    int *own = calloc(n + service->settings->n_listeners + 1, sizeof(*own)), result;
+    int *own = calloc(n + generation->settings->n_listeners + 1, sizeof(*own)), result;
 
     if (!own)
         return -1;
     memcpy(own, kept, n * sizeof(*own));
-    if (service->signer)
-        own[n++] = signer_control(service->signer);
-    for (size_t i = 0; i < service->settings->n_listeners; i++)
-        if (service->sessions[i].keylog > 0)
-            own[n++] = service->sessions[i].keylog;
+    if (generation->signer)
+        own[n++] = signer_control(generation->signer);
+    for (size_t i = 0; i < generation->settings->n_listeners; i++)
+        if (generation->sessions[i].keylog > 0)
+            own[n++] = generation->sessions[i].keylog;
     result = close_all_but(own, n);
     free(own);
     return result;
 }
 
-int service_prepare(const void *arg, const int *kept, size_t n)
+int generation_prepare(const void *arg, const int *kept, size_t n)
 {
-    const struct service *service = arg;
+    const struct generation *generation = arg;
 
-    if (sandbox_forkserver() < 0 || give_up_descriptors(service, kept, n) < 0)
+    if (sandbox_forkserver() < 0 || give_up_descriptors(generation, kept, n) < 0)
         return -1;
-    unmap_unused_libs(service);
+    unmap_unused_libs(generation);
     return 0;
 }

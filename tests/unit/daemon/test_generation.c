@@ -1,9 +1,9 @@
-/* test_service.c - what a generation of the service does as time goes on, or is told to. */
+/* test_generation.c - what a generation of the service does as time goes on, or is told to. */
 #include "../tls/tls_helper.h"
 
 #include "base/deadline.h"
 #include "base/log.h"
-#include "daemon/service.h"
+#include "daemon/generation.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void ignore(const struct client *client, int fd, const void *arg, struct 
 /* A server whose log goes to a file, which logged() reads. */
 struct watched {
     int file, stderr_fd;
-    struct server *server;
+    struct parent *server;
 };
 
 static struct watched watch(void)
@@ -46,26 +46,26 @@ static struct watched watch(void)
 
     dup2(watched.file, STDERR_FILENO);
     log_open(LOG_TARGET_STDERR, LOG_INFO);
-    assert_int_equal(server_open(ignore, &watched.server, &err), 0);
+    assert_int_equal(parent_open(ignore, &watched.server, &err), 0);
     return watched;
 }
 
 static void unwatch(const struct watched *watched)
 {
-    server_close(watched->server);
+    parent_close(watched->server);
     dup2(watched->stderr_fd, STDERR_FILENO);
     close(watched->stderr_fd);
     close(watched->file);
 }
 
 /* Two listeners, of which one certificate has expired. */
-static struct service *load(void)
+static struct generation *load(void)
 {
     struct fault_list list = {.sink = {.report = keep_fault, .arg = &list}};
-    struct service *service;
+    struct generation *generation;
     char overrides[3][300];
     const char *all[] = {overrides[0], overrides[1], overrides[2], "tls.key_isolation=false", NULL};
-    char path[] = "/tmp/test_service.XXXXXX";
+    char path[] = "/tmp/test_generation.XXXXXX";
     int fd = mkstemp(path);
 
     assert_true(fd >= 0);
@@ -78,121 +78,121 @@ static struct service *load(void)
     snprintf(overrides[0], sizeof(overrides[0]), "tls.certificate=%s", pki("server.crt"));
     snprintf(overrides[1], sizeof(overrides[1]), "tls.key=%s", pki("server.key"));
     snprintf(overrides[2], sizeof(overrides[2]), "host=127.0.0.1");
-    assert_int_equal(service_load(path, all, &list.sink, &service), EX_OK);
+    assert_int_equal(generation_load(path, all, &list.sink, &generation), EX_OK);
     unlink(path);
-    return service;
+    return generation;
 }
 
 static void certificates_are_looked_at_once_a_day(void **state)
 {
-    struct service *service = load();
+    struct generation *generation = load();
     struct watched watched = watch();
-    struct server *server = watched.server;
+    struct parent *server = watched.server;
     struct err err;
     uint64_t start = now_usec();
     int file = watched.file;
 
     (void)state;
-    assert_int_equal(service_start(service, server, &err), 0);
-    service_wake(service, server, start + DAY_USEC - 1);
+    assert_int_equal(generation_start(generation, server, &err), 0);
+    generation_wake(generation, server, start + DAY_USEC - 1);
     assert_string_equal(logged(file), "");
     for (uint64_t day = 1; day < 4; day++) {
         const char *text;
 
-        service_wake(service, server, now_usec() + day * DAY_USEC);
+        generation_wake(generation, server, now_usec() + day * DAY_USEC);
         text = logged(file);
         assert_non_null(strstr(text, "bad: certificate /CN=localhost has expired on "));
         assert_null(strstr(text, "good: "));
-        service_wake(service, server, now_usec() + day * DAY_USEC + DAY_USEC / 2);
+        generation_wake(generation, server, now_usec() + day * DAY_USEC + DAY_USEC / 2);
         assert_string_equal(logged(file), "");
     }
     unwatch(&watched);
-    service_free(service);
+    generation_free(generation);
 }
 
 /* ---- load balancers are left ---- */
 
-static struct service *load_with_health(bool health)
+static struct generation *load_with_health(bool health)
 {
     struct fault_list list = {.sink = {.report = keep_fault, .arg = &list}};
     struct listen_set none = {.n = 0};
     const char *all[] = {"host=127.0.0.1", "port=0", health ? "listeners.[1].health=true" : NULL,
                          NULL};
-    char path[] = "/tmp/test_service.XXXXXX";
-    struct service *service;
+    char path[] = "/tmp/test_generation.XXXXXX";
+    struct generation *generation;
     int fd = mkstemp(path);
 
     assert_true(fd >= 0);
     dprintf(fd, "listeners = ( { name = \"plain\"; }, { name = \"probes\"; } );\n");
     close(fd);
-    assert_int_equal(service_load(path, all, &list.sink, &service), EX_OK);
+    assert_int_equal(generation_load(path, all, &list.sink, &generation), EX_OK);
     unlink(path);
-    assert_int_equal(service_listen(service, &none, &list.sink), 0);
-    assert_int_equal(service->sockets.n, 2);
-    return service;
+    assert_int_equal(generation_listen(generation, &none, &list.sink), 0);
+    assert_int_equal(generation->sockets.n, 2);
+    return generation;
 }
 
-static void assert_withdraws(struct service *service, const struct watched *watched,
+static void assert_withdraws(struct generation *generation, const struct watched *watched,
                              const char *text)
 {
     struct err err;
 
-    assert_int_equal(service_withdraw(service, watched->server, &err), 0);
+    assert_int_equal(generation_withdraw(generation, watched->server, &err), 0);
     assert_non_null(strstr(logged(watched->file), text));
 }
 
 static void health_listeners_are_closed_once(void **state)
 {
-    struct service *service = load_with_health(true);
+    struct generation *generation = load_with_health(true);
     struct watched watched = watch();
-    int closed = service->sockets.sockets[1].fd;
+    int closed = generation->sockets.sockets[1].fd;
     struct err err;
 
     (void)state;
-    assert_int_equal(service_start(service, watched.server, &err), 0);
-    assert_withdraws(service, &watched, "the health listeners are closed until a reload");
-    assert_true(service->withdrawn);
-    assert_int_equal(service->sockets.n, 1);
-    assert_int_equal(service->sockets.sockets[0].listener, 0);
+    assert_int_equal(generation_start(generation, watched.server, &err), 0);
+    assert_withdraws(generation, &watched, "the health listeners are closed until a reload");
+    assert_true(generation->withdrawn);
+    assert_int_equal(generation->sockets.n, 1);
+    assert_int_equal(generation->sockets.sockets[0].listener, 0);
     assert_int_equal(fcntl(closed, F_GETFD), -1);
-    assert_withdraws(service, &watched, "the health listeners are closed already");
-    assert_int_equal(service->sockets.n, 1);
+    assert_withdraws(generation, &watched, "the health listeners are closed already");
+    assert_int_equal(generation->sockets.n, 1);
     unwatch(&watched);
-    service_free(service);
+    generation_free(generation);
 }
 
 static void passed_sockets_are_left_open(void **state)
 {
-    struct service *service = load_with_health(true);
+    struct generation *generation = load_with_health(true);
     struct watched watched = watch();
-    int left = service->sockets.sockets[1].fd;
+    int left = generation->sockets.sockets[1].fd;
     struct err err;
 
     (void)state;
-    service->sockets.sockets[1].passed = true;
-    assert_int_equal(service_start(service, watched.server, &err), 0);
-    assert_withdraws(service, &watched, "the health listeners are closed until a reload");
-    assert_int_equal(service->sockets.n, 2);
-    assert_int_equal(service->sockets.sockets[1].fd, left);
-    assert_int_equal(service->sockets.sockets[1].listener, LISTEN_UNUSED);
+    generation->sockets.sockets[1].passed = true;
+    assert_int_equal(generation_start(generation, watched.server, &err), 0);
+    assert_withdraws(generation, &watched, "the health listeners are closed until a reload");
+    assert_int_equal(generation->sockets.n, 2);
+    assert_int_equal(generation->sockets.sockets[1].fd, left);
+    assert_int_equal(generation->sockets.sockets[1].listener, LISTEN_UNUSED);
     assert_int_equal(fcntl(left, F_GETFD), FD_CLOEXEC);
     unwatch(&watched);
-    service_free(service);
+    generation_free(generation);
 }
 
 static void without_a_health_listener_nothing_changes(void **state)
 {
-    struct service *service = load_with_health(false);
+    struct generation *generation = load_with_health(false);
     struct watched watched = watch();
     struct err err;
 
     (void)state;
-    assert_int_equal(service_start(service, watched.server, &err), 0);
-    assert_withdraws(service, &watched, "no listener has health = true");
-    assert_false(service->withdrawn);
-    assert_int_equal(service->sockets.n, 2);
+    assert_int_equal(generation_start(generation, watched.server, &err), 0);
+    assert_withdraws(generation, &watched, "no listener has health = true");
+    assert_false(generation->withdrawn);
+    assert_int_equal(generation->sockets.n, 2);
     unwatch(&watched);
-    service_free(service);
+    generation_free(generation);
 }
 
 int main(void)

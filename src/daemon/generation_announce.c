@@ -1,5 +1,5 @@
-/* service_announce.c - what a generation of the service reports: log, STATUS= and metrics. */
-#include "daemon/service_private.h"
+/* generation_announce.c - what a generation of the generation reports: log, STATUS= and metrics. */
+#include "daemon/generation_private.h"
 
 #include "base/log.h"
 #include "parent/metrics.h"
@@ -13,7 +13,7 @@
 
 #define EXPIRY_WARNING_SEC (14 * 86400)
 
-bool service_judge_validity(const struct tls_certificate *certificate, char *text)
+bool generation_judge_validity(const struct tls_certificate *certificate, char *text)
 {
     time_t now = time(NULL);
     const char *words = now > certificate->not_after    ? "has expired on"
@@ -29,7 +29,7 @@ bool service_judge_validity(const struct tls_certificate *certificate, char *tex
     return !words;
 }
 
-static void announce_socket(const struct service *service, const struct listen_socket *socket)
+static void announce_socket(const struct generation *generation, const struct listen_socket *socket)
 {
     char text[ADDR_TEXT_MAX];
 
@@ -38,8 +38,8 @@ static void announce_socket(const struct service *service, const struct listen_s
         log_warning("the passed socket %s (%s) belongs to no listener of the settings", text,
                     socket->name);
     else
-        log_info("%s: listening on %s%s%s", service->listen[socket->listener].name, text,
-                 service->sessions[socket->listener].tls ? ", TLS" : "",
+        log_info("%s: listening on %s%s%s", generation->listen[socket->listener].name, text,
+                 generation->sessions[socket->listener].tls ? ", TLS" : "",
                  socket->passed ? ", passed by the service manager" : "");
 }
 
@@ -52,85 +52,85 @@ static void warn_of_readable(const char *name, const char *what, const char *pat
         log_warning("%s: every user can read the %s %s", name, what, path);
 }
 
-static void warn_of_key(const struct service *service, const char *name, const char *key)
+static void warn_of_key(const struct generation *generation, const char *name, const char *key)
 {
     warn_of_readable(name, "private key", key);
-    if (service->signer && !signer_can_reload(service->signer, key))
+    if (generation->signer && !signer_can_reload(generation->signer, key))
         log_warning("%s: user cannot read the private key %s: no reload will work, and the first "
                     "trouble of the signer ends the service",
                     name, key);
 }
 
 /* With `all`, log also those that need no warning. */
-static void announce_certificates(const struct service *service, size_t listener, bool all)
+static void announce_certificates(const struct generation *generation, size_t listener, bool all)
 {
-    const struct tls_server *server = service->sessions[listener].tls;
-    const char *name = service->listen[listener].name;
+    const struct tls_server *parent = generation->sessions[listener].tls;
+    const char *name = generation->listen[listener].name;
     struct tls_certificate certificate;
     char text[VALIDITY_MAX];
 
-    for (size_t i = 0; server && tls_server_certificate(server, i, &certificate) == 0; i++) {
-        if (!service_judge_validity(&certificate, text))
+    for (size_t i = 0; parent && tls_server_certificate(parent, i, &certificate) == 0; i++) {
+        if (!generation_judge_validity(&certificate, text))
             log_warning("%s: certificate %s %s", name, certificate.subject, text);
         else if (all)
             log_info("%s: certificate %s %s", name, certificate.subject, text);
     }
 }
 
-void service_warn_of_expiry(const struct service *service)
+void generation_warn_of_expiry(const struct generation *generation)
 {
-    for (size_t i = 0; i < service->settings->n_listeners; i++)
-        announce_certificates(service, i, false);
+    for (size_t i = 0; i < generation->settings->n_listeners; i++)
+        announce_certificates(generation, i, false);
 }
 
-static void announce_tls(const struct service *service, size_t listener)
+static void announce_tls(const struct generation *generation, size_t listener)
 {
-    const struct tls_params *params = &service->settings->listeners[listener].tls;
-    const char *name = service->listen[listener].name;
+    const struct tls_params *params = &generation->settings->listeners[listener].tls;
+    const char *name = generation->listen[listener].name;
 
-    announce_certificates(service, listener, true);
+    announce_certificates(generation, listener, true);
     warn_of_readable(name, "ticket keys", params->ticket_keys);
     warn_of_readable(name, "key log", params->keylog);
     if (params->keylog)
-        log_warning("%s: tls.keylog is set: whoever can read %s can read what all clients send",
-                    name, params->keylog);
-    warn_of_key(service, name, params->key);
+        log_warning("%s: tls.keylog is set: anyone who can read %s can read what all clients send", name,
+                    params->keylog);
+    warn_of_key(generation, name, params->key);
     for (size_t i = 0; i < params->sni.n; i++)
-        warn_of_key(service, name, tls_sni(params, i)->key);
+        warn_of_key(generation, name, tls_sni(params, i)->key);
 }
 
-static time_t first_expiry(const struct service *service)
+static time_t first_expiry(const struct generation *generation)
 {
     struct tls_certificate certificate;
     time_t first = 0;
 
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        const struct tls_server *server = service->sessions[i].tls;
+    for (size_t i = 0; i < generation->settings->n_listeners; i++) {
+        const struct tls_server *parent = generation->sessions[i].tls;
 
-        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
+        for (size_t k = 0; parent && tls_server_certificate(parent, k, &certificate) == 0; k++)
             if (first == 0 || certificate.not_after < first)
                 first = certificate.not_after;
     }
     return first;
 }
 
-void service_describe(const struct service *service, char *text, size_t size)
+void generation_describe(const struct generation *generation, char *text, size_t size)
 {
     char reload[32] = "", expiry[64] = "";
-    time_t first = first_expiry(service);
+    time_t first = first_expiry(generation);
     struct tm tm;
 
-    if (service->reload.when != 0)
+    if (generation->reload.when != 0)
         strftime(reload, sizeof(reload), "reloaded at %H:%M:%S UTC",
-                 gmtime_r(&service->reload.when, &tm));
+                 gmtime_r(&generation->reload.when, &tm));
     if (first != 0)
         strftime(expiry, sizeof(expiry), "; a certificate expires on %Y-%m-%d",
                  gmtime_r(&first, &tm));
     snprintf(text, size, "%s%s%s%s",
-             reload[0] == '\0'            ? ""
-             : service->reload.successful ? "; "
-                                          : "; not ",
-             reload, service->withdrawn ? "; health listeners are closed" : "", expiry);
+             reload[0] == '\0'               ? ""
+             : generation->reload.successful ? "; "
+                                             : "; not ",
+             reload, generation->withdrawn ? "; health listeners are closed" : "", expiry);
 }
 
 /* ---- metrics ---- */
@@ -152,17 +152,17 @@ static void print_expiry(FILE *file, const char *listener, size_t i,
     fprintf(file, "} %lld\n", (long long)certificate->not_after);
 }
 
-static void print_expiries(FILE *file, const struct service *service)
+static void print_expiries(FILE *file, const struct generation *generation)
 {
     struct tls_certificate certificate;
 
     metrics_family(file, "echod_certificate_expiry_timestamp_seconds", "gauge",
                    "When a certificate expires, in seconds since 1970.");
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        const struct tls_server *server = service->sessions[i].tls;
+    for (size_t i = 0; i < generation->settings->n_listeners; i++) {
+        const struct tls_server *parent = generation->sessions[i].tls;
 
-        for (size_t k = 0; server && tls_server_certificate(server, k, &certificate) == 0; k++)
-            print_expiry(file, service->listen[i].name, k, &certificate);
+        for (size_t k = 0; parent && tls_server_certificate(parent, k, &certificate) == 0; k++)
+            print_expiry(file, generation->listen[i].name, k, &certificate);
     }
 }
 
@@ -178,7 +178,7 @@ static void print_reload(FILE *file, const struct reload *reload)
     fprintf(file, "echod_last_reload_timestamp_seconds %lld\n", (long long)reload->when);
 }
 
-char *service_metrics(const struct service *service)
+char *generation_metrics(const struct generation *generation)
 {
     char *text = NULL;
     size_t size;
@@ -190,9 +190,9 @@ char *service_metrics(const struct service *service)
     fprintf(file, "echod_build_info{version=\"%s\",openssl=\"%s\"} 1\n", PACKAGE_VERSION,
             tls_library_version());
     metrics_family(file, "echod_max_clients", "gauge", "The limit of echod_clients.");
-    fprintf(file, "echod_max_clients %d\n", service->settings->max_clients);
-    print_reload(file, &service->reload);
-    print_expiries(file, service);
+    fprintf(file, "echod_max_clients %d\n", generation->settings->max_clients);
+    print_reload(file, &generation->reload);
+    print_expiries(file, generation);
     if (fclose(file) == 0)
         return text;
     free(text);
@@ -200,20 +200,20 @@ char *service_metrics(const struct service *service)
 }
 
 /* Only root can become another user, and only at the start. */
-static void warn_of_other_user(const struct service *service)
+static void warn_of_other_user(const struct generation *generation)
 {
-    if (service->settings->user && geteuid() != 0 && geteuid() != service->user.uid)
+    if (generation->settings->user && geteuid() != 0 && geteuid() != generation->user.uid)
         log_warning("user = %s has no effect: this process is that of the user %u",
-                    service->settings->user, (unsigned)geteuid());
+                    generation->settings->user, (unsigned)geteuid());
 }
 
-void service_announce(const struct service *service)
+void generation_announce(const struct generation *generation)
 {
-    warn_of_other_user(service);
-    for (size_t i = 0; i < service->sockets.n; i++)
-        announce_socket(service, &service->sockets.sockets[i]);
-    for (size_t i = 0; i < service->settings->n_listeners; i++) {
-        if (service->sessions[i].tls)
-            announce_tls(service, i);
+    warn_of_other_user(generation);
+    for (size_t i = 0; i < generation->sockets.n; i++)
+        announce_socket(generation, &generation->sockets.sockets[i]);
+    for (size_t i = 0; i < generation->settings->n_listeners; i++) {
+        if (generation->sessions[i].tls)
+            announce_tls(generation, i);
     }
 }

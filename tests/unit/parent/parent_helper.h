@@ -1,5 +1,5 @@
 /*
- * server_helper.h - the parent's loop in a process of its own, with a stub for a session: the test
+ * parent_helper.h - the parent's loop in a process of its own, with a stub for a session: the test
  * is its clients and whoever sends it signals.
  */
 #ifndef ECHOD_SERVER_HELPER_H
@@ -7,7 +7,7 @@
 
 #include "base/deadline.h"
 #include "base/log.h"
-#include "parent/server.h"
+#include "parent/parent.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 
 #define A_WHILE_MSEC 150 /* in which whatever is to happen would have happened */
 
-/* ---- the server's process ---- */
+/* ---- the parent's process ---- */
 
 #define LISTENERS 2
 
@@ -34,10 +34,10 @@ struct served {
 
 /* What the process is to do, in the order of its generations. */
 struct plan {
-    struct server_limits limits;
+    struct parent_limits limits;
     size_t n[2]; /* listeners of each generation */
     unsigned listeners[2][LISTENERS];
-    void (*prepare)(void); /* in the process, before the server is opened */
+    void (*prepare)(void); /* in the process, before the parent is opened */
 };
 
 /* ---- what the test sees of it ---- */
@@ -69,7 +69,7 @@ void assert_echoes(int fd);
 /* The connection is over, be it by FIN or RST. */
 void assert_cut(int fd);
 
-/* The client waits, and so does the server: it does not ask again and again. */
+/* The client waits, and so does the parent: it does not ask again and again. */
 void assert_waits(const struct served *served, int fd);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * test_server_books.c - the parent's loop beyond its listeners: helpers that end, a single client
- * that is handed over, and totals that add up. Each test is the server, in a process of its own.
+ * test_parent_counts.c - the parent's loop beyond its listeners: helpers that end, a single client
+ * that is handed over, and totals that add up. Each test is the parent, in a process of its own.
  */
 #include "forkserver_helper.h"
-#include "server_helper.h"
+#include "parent_helper.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static void run_in_process(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- the server ---- */
+/* ---- the parent ---- */
 
 /* Echoes until the client ends. The parent is the client too: its end is closed here. */
 static void echo(const struct client *client, int fd, const void *arg, struct record *record)
@@ -62,28 +62,28 @@ static void echo(const struct client *client, int fd, const void *arg, struct re
     record->end = END_CLOSED;
 }
 
-static const struct server_limits many = {.max_clients = 100};
+static const struct parent_limits many = {.max_clients = 100};
 
-static struct server *opened(void)
+static struct parent *opened(void)
 {
-    struct server *server = NULL;
+    struct parent *parent = NULL;
     struct err err;
 
-    CHECK(server_open(echo, &server, &err) == 0);
-    server_renew(server, give_up_descriptors, NULL);
-    return server;
+    CHECK(parent_open(echo, &parent, &err) == 0);
+    parent_renew(parent, give_up_descriptors, NULL);
+    return parent;
 }
 
-static enum server_event run(struct server *server)
+static enum parent_event run(struct parent *parent)
 {
     struct err err;
 
-    return server_run(server, &err);
+    return parent_run(parent, &err);
 }
 
-static bool adds_up(const struct server *server)
+static bool adds_up(const struct parent *parent)
 {
-    struct server_totals totals = server_totals(server);
+    struct parent_totals totals = parent_totals(parent);
 
     return totals.accepted == totals.refused + totals.ended + totals.open;
 }
@@ -103,33 +103,33 @@ static unsigned count_descriptors(void)
 
 static void alarm_comes_when_it_is_due(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     uint64_t due = now_usec() + 50 * USEC_PER_MSEC;
 
-    server_set_alarm(server, DEADLINE_NEVER);
-    server_set_alarm(server, due + 3600 * USEC_PER_SEC);
-    server_set_alarm(server, due); /* in place of the others */
-    CHECK(run(server) == SERVER_ALARM);
+    parent_set_alarm(parent, DEADLINE_NEVER);
+    parent_set_alarm(parent, due + 3600 * USEC_PER_SEC);
+    parent_set_alarm(parent, due); /* in place of the others */
+    CHECK(run(parent) == PARENT_ALARM);
     CHECK(now_usec() >= due);
-    server_set_alarm(server, due); /* over already */
-    CHECK(run(server) == SERVER_ALARM);
-    server_close(server);
+    parent_set_alarm(parent, due); /* over already */
+    CHECK(run(parent) == PARENT_ALARM);
+    parent_close(parent);
 }
 
 /* The signal comes after the moment of an alarm that was called off, or has come. */
 static void alarm_comes_once_at_most(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     const struct timespec pause = {.tv_nsec = 50000000};
 
-    server_set_alarm(server, now_usec());
-    CHECK(run(server) == SERVER_ALARM);
-    server_set_alarm(server, now_usec() + 10 * USEC_PER_MSEC);
-    server_set_alarm(server, DEADLINE_NEVER);
+    parent_set_alarm(parent, now_usec());
+    CHECK(run(parent) == PARENT_ALARM);
+    parent_set_alarm(parent, now_usec() + 10 * USEC_PER_MSEC);
+    parent_set_alarm(parent, DEADLINE_NEVER);
     nanosleep(&pause, NULL);
     CHECK(kill(getpid(), SIGTERM) == 0);
-    CHECK(run(server) == SERVER_STOP);
-    server_close(server);
+    CHECK(run(parent) == PARENT_STOP);
+    parent_close(parent);
 }
 
 /* ---- helpers ---- */
@@ -153,12 +153,12 @@ static pid_t fork_helper(int *ret_pipe)
     return pid;
 }
 
-static pid_t adopted(struct server *server, int *ret_pipe)
+static pid_t adopted(struct parent *parent, int *ret_pipe)
 {
     pid_t pid = fork_helper(ret_pipe);
     struct err err;
 
-    CHECK(server_adopt(server, pid, &err) == 0);
+    CHECK(parent_adopt(parent, pid, &err) == 0);
     return pid;
 }
 
@@ -169,57 +169,57 @@ static bool is_reaped(pid_t pid)
 
 static void helper_that_exits_is_told(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     int life;
-    pid_t pid = adopted(server, &life);
+    pid_t pid = adopted(parent, &life);
 
     close(life);
-    CHECK(run(server) == SERVER_HELPER);
-    CHECK(server_ended_helper(server) == pid);
+    CHECK(run(parent) == PARENT_HELPER);
+    CHECK(parent_ended_helper(parent) == pid);
     CHECK(is_reaped(pid));
-    server_close(server);
+    parent_close(parent);
 }
 
 static void helper_that_is_killed_is_told(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     int life;
-    pid_t pid = adopted(server, &life);
+    pid_t pid = adopted(parent, &life);
 
     CHECK(kill(pid, SIGKILL) == 0);
-    CHECK(run(server) == SERVER_HELPER);
-    CHECK(server_ended_helper(server) == pid);
+    CHECK(run(parent) == PARENT_HELPER);
+    CHECK(parent_ended_helper(parent) == pid);
     CHECK(is_reaped(pid));
-    server_close(server);
+    parent_close(parent);
 }
 
 static void each_helper_is_told_once(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     int lives[3];
     pid_t pids[3];
     unsigned told = 0;
 
     for (size_t i = 0; i < 3; i++)
-        pids[i] = adopted(server, &lives[i]);
+        pids[i] = adopted(parent, &lives[i]);
     for (size_t i = 0; i < 3; i++)
         CHECK(kill(pids[i], SIGKILL) == 0);
     for (size_t i = 0; i < 3; i++) {
-        CHECK(run(server) == SERVER_HELPER);
+        CHECK(run(parent) == PARENT_HELPER);
         for (size_t j = 0; j < 3; j++)
-            if (server_ended_helper(server) == pids[j])
+            if (parent_ended_helper(parent) == pids[j])
                 told |= 1u << j;
     }
     CHECK(told == 7);
     kill(getpid(), SIGTERM);
-    CHECK(run(server) == SERVER_STOP);
-    server_close(server);
+    CHECK(run(parent) == PARENT_STOP);
+    parent_close(parent);
 }
 
 /* It may die between its start and the adoption. */
 static void dead_helper_is_told_at_once(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     siginfo_t info;
     int life;
     pid_t pid = fork_helper(&life);
@@ -227,27 +227,27 @@ static void dead_helper_is_told_at_once(void)
 
     close(life);
     CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
-    CHECK(server_adopt(server, pid, &err) == 0);
-    CHECK(run(server) == SERVER_HELPER);
-    CHECK(server_ended_helper(server) == pid);
-    server_close(server);
+    CHECK(parent_adopt(parent, pid, &err) == 0);
+    CHECK(run(parent) == PARENT_HELPER);
+    CHECK(parent_ended_helper(parent) == pid);
+    parent_close(parent);
 }
 
 /* Whether they have ended by then or not. */
 static void helpers_leave_no_descriptor_behind(void)
 {
     unsigned before = count_descriptors();
-    struct server *server = opened();
+    struct parent *parent = opened();
     pid_t pids[4];
     int lives[4];
 
     for (size_t i = 0; i < 4; i++)
-        pids[i] = adopted(server, &lives[i]);
+        pids[i] = adopted(parent, &lives[i]);
     for (size_t i = 0; i < 2; i++)
         CHECK(kill(pids[i], SIGKILL) == 0);
-    CHECK(run(server) == SERVER_HELPER);
-    CHECK(run(server) == SERVER_HELPER);
-    server_close(server);
+    CHECK(run(parent) == PARENT_HELPER);
+    CHECK(run(parent) == PARENT_HELPER);
+    parent_close(parent);
     CHECK(count_descriptors() == before + 4); /* our ends of the pipes */
 }
 
@@ -255,9 +255,9 @@ static void helpers_leave_no_descriptor_behind(void)
 
 static const struct access_rules all;
 
-static struct server_listener listener_on(int fd, const struct access_rules *rules)
+static struct parent_listener listener_on(int fd, const struct access_rules *rules)
 {
-    return (struct server_listener){.fd = fd, .name = "single", .rules = rules};
+    return (struct parent_listener){.fd = fd, .name = "single", .rules = rules};
 }
 
 static void connect_pair(int fds[2])
@@ -274,76 +274,76 @@ static bool echoes(int fd)
 
 static void server_ends_with_its_single_client(void)
 {
-    struct server *server = opened();
-    struct server_listener listener;
+    struct parent *parent = opened();
+    struct parent_listener listener;
     struct err err;
     int fds[2];
 
     connect_pair(fds);
     listener = listener_on(fds[0], &all);
-    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
-    CHECK(server_totals(server).accepted == 1 && server_totals(server).open == 1);
+    CHECK(parent_serve_single(parent, &listener, &many, &err) == 0);
+    CHECK(parent_totals(parent).accepted == 1 && parent_totals(parent).open == 1);
     CHECK(echoes(fds[1]));
     close(fds[1]);
-    CHECK(run(server) == SERVER_STOP);
-    CHECK(server_totals(server).ended == 1 && adds_up(server));
-    server_close(server);
+    CHECK(run(parent) == PARENT_STOP);
+    CHECK(parent_totals(parent).ended == 1 && adds_up(parent));
+    parent_close(parent);
 }
 
 static void helper_is_told_beside_a_single_client(void)
 {
-    struct server *server = opened();
-    struct server_listener listener;
+    struct parent *parent = opened();
+    struct parent_listener listener;
     struct err err;
     int fds[2], life;
-    pid_t pid = adopted(server, &life);
+    pid_t pid = adopted(parent, &life);
 
     connect_pair(fds);
     listener = listener_on(fds[0], &all);
-    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
+    CHECK(parent_serve_single(parent, &listener, &many, &err) == 0);
     CHECK(echoes(fds[1]));
     CHECK(kill(pid, SIGKILL) == 0);
-    CHECK(run(server) == SERVER_HELPER);
-    CHECK(server_totals(server).open == 1);
+    CHECK(run(parent) == PARENT_HELPER);
+    CHECK(parent_totals(parent).open == 1);
     CHECK(echoes(fds[1]));
     close(fds[1]);
-    CHECK(run(server) == SERVER_STOP);
-    server_close(server);
+    CHECK(run(parent) == PARENT_STOP);
+    parent_close(parent);
 }
 
 static void stop_comes_before_the_single_client_ends(void)
 {
-    const struct server_limits at_once = {.max_clients = 100, .drain_usec = 1};
-    struct server *server = opened();
-    struct server_listener listener;
+    const struct parent_limits at_once = {.max_clients = 100, .drain_usec = 1};
+    struct parent *parent = opened();
+    struct parent_listener listener;
     struct err err;
     int fds[2];
 
     connect_pair(fds);
     listener = listener_on(fds[0], &all);
-    CHECK(server_serve_single(server, &listener, &at_once, &err) == 0);
+    CHECK(parent_serve_single(parent, &listener, &at_once, &err) == 0);
     CHECK(echoes(fds[1]));
     kill(getpid(), SIGTERM);
-    CHECK(run(server) == SERVER_STOP);
-    CHECK(server_totals(server).open == 1);
-    server_stop_accepting(server);
-    server_drain(server);
-    CHECK(server_totals(server).ended == 1 && adds_up(server));
-    server_close(server);
+    CHECK(run(parent) == PARENT_STOP);
+    CHECK(parent_totals(parent).open == 1);
+    parent_stop_accepting(parent);
+    parent_drain(parent);
+    CHECK(parent_totals(parent).ended == 1 && adds_up(parent));
+    parent_close(parent);
 }
 
 static void what_is_no_connection_is_not_served(void)
 {
-    struct server *server = opened();
-    struct server_listener listener;
+    struct parent *parent = opened();
+    struct parent_listener listener;
     struct err err = {.text = ""};
     int ends[2];
 
     CHECK(pipe(ends) == 0);
     listener = listener_on(ends[0], &all);
-    CHECK(server_serve_single(server, &listener, &many, &err) == -1);
+    CHECK(parent_serve_single(parent, &listener, &many, &err) == -1);
     CHECK(strstr(err.text, "cannot serve the passed connection: ") == err.text);
-    server_close(server);
+    parent_close(parent);
 }
 
 /* ---- totals ---- */
@@ -361,10 +361,10 @@ static int listening_socket(struct sockaddr_in *ret_addr)
 }
 
 /* Let the loop have its say about what has come. */
-static void run_until_stopped(struct server *server)
+static void run_until_stopped(struct parent *parent)
 {
     kill(getpid(), SIGTERM);
-    CHECK(run(server) == SERVER_STOP);
+    CHECK(run(parent) == PARENT_STOP);
 }
 
 static void connect_many(int *fds, size_t n, const struct sockaddr_in *addr)
@@ -379,27 +379,27 @@ static void totals_add_up_with_refusals(void)
 {
     static const struct access_rules three = {
         .max_clients_per_source = 3, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
-    struct server *server = opened();
+    struct parent *parent = opened();
     struct sockaddr_in addr;
-    struct server_listener listener = listener_on(listening_socket(&addr), &three);
-    struct server_totals totals;
+    struct parent_listener listener = listener_on(listening_socket(&addr), &three);
+    struct parent_totals totals;
     struct err err;
     int fds[10];
 
-    CHECK(server_configure(server, &listener, 1, &many, &err) == 0);
+    CHECK(parent_configure(parent, &listener, 1, &many, &err) == 0);
     connect_many(fds, 10, &addr);
-    run_until_stopped(server);
-    server_stop_accepting(server);
-    totals = server_totals(server);
+    run_until_stopped(parent);
+    parent_stop_accepting(parent);
+    totals = parent_totals(parent);
     CHECK(totals.accepted == 10 && totals.refused == 7 && totals.open == 3 && totals.ended == 0);
     for (size_t i = 0; i < 3; i++)
         CHECK(echoes(fds[i]));
     for (size_t i = 0; i < 10; i++)
         close(fds[i]);
-    server_drain(server);
-    totals = server_totals(server);
+    parent_drain(parent);
+    totals = parent_totals(parent);
     CHECK(totals.accepted == 10 && totals.refused == 7 && totals.open == 0 && totals.ended == 3);
-    server_close(server);
+    parent_close(parent);
 }
 
 /* One that is refused has had no process, and is gone at once. */
@@ -408,35 +408,35 @@ static void refused_single_client_ends_the_server(void)
     struct cidr loopback;
     const struct access_rules rules = {
         .deny = {.n = 1, .list = &loopback}, .source_prefix_v4 = 32, .source_prefix_v6 = 64};
-    struct server *server = opened();
+    struct parent *parent = opened();
     struct sockaddr_in addr;
     int fd, door = listening_socket(&addr);
-    struct server_listener listener;
+    struct parent_listener listener;
     struct err err;
 
     CHECK(cidr_parse("127.0.0.0/8", &loopback, &err) == 0);
     connect_many(&fd, 1, &addr);
     listener = listener_on(accept(door, NULL, NULL), &rules);
-    CHECK(server_serve_single(server, &listener, &many, &err) == 0);
-    CHECK(run(server) == SERVER_STOP);
-    CHECK(server_totals(server).refused == 1 && adds_up(server));
+    CHECK(parent_serve_single(parent, &listener, &many, &err) == 0);
+    CHECK(run(parent) == PARENT_STOP);
+    CHECK(parent_totals(parent).refused == 1 && adds_up(parent));
     CHECK(recv(fd, &(char){0}, 1, 0) <= 0);
-    server_close(server);
+    parent_close(parent);
 }
 
 /* A reload that asks for too much is told so before it has taken anything. */
 static void names_run_out_in_time(void)
 {
-    struct server *server = opened();
+    struct parent *parent = opened();
     char name[16];
 
     for (int i = 0; i < 4096; i++) {
         snprintf(name, sizeof(name), "listener-%d", i);
-        CHECK(server_enroll(server, name) == 0);
+        CHECK(parent_enroll(parent, name) == 0);
     }
-    CHECK(server_enroll(server, "one more") == -1);
-    CHECK(server_enroll(server, "listener-7") == 0);
-    server_close(server);
+    CHECK(parent_enroll(parent, "one more") == -1);
+    CHECK(parent_enroll(parent, "listener-7") == 0);
+    parent_close(parent);
 }
 
 #define IN_PROCESS(test)                                                                           \

@@ -1,5 +1,5 @@
-/* test_server_drain.c - how the parent's loop stops and drains. */
-#include "server_helper.h"
+/* test_parent_drain.c - how the parent's loop stops and drains. */
+#include "parent_helper.h"
 
 #include <signal.h>
 #include <unistd.h>

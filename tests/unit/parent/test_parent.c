@@ -1,5 +1,5 @@
-/* test_server.c - the parent's loop: clients that come and go, its limit, signals and reload. */
-#include "server_helper.h"
+/* test_parent.c - the parent's loop: clients that come and go, its limit, signals and reload. */
+#include "parent_helper.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -64,7 +64,7 @@ static void merged_deaths_are_all_found(void **state)
     for (size_t i = 0; i < 10; i++)
         fds[i] = served_client(&served, 0);
     signal_server(&served, SIGHUP);
-    assert_event(&served, 'R'); /* the server itself holds none of their sockets any more */
+    assert_event(&served, 'R'); /* the parent itself holds none of their sockets any more */
     signal_server(&served, SIGSTOP);
     for (size_t i = 0; i < 10; i++) {
         assert_int_equal(send(fds[i], i % 2 ? "K" : "e", 1, MSG_NOSIGNAL), 1);
@@ -154,7 +154,7 @@ static void reload_changes_the_sockets(void **state)
     stop_server(&served);
 }
 
-/* A reload while no more clients are taken must not open the doors. */
+/* A reload while no more clients are taken must not open the acceptors. */
 static void reload_keeps_the_limit(void **state)
 {
     struct served served = start(&(struct plan){.limits = {.max_clients = 1}, .n = {1, 1}});
