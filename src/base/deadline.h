@@ -1,8 +1,8 @@
 /*
  * deadline.h - "until when", on the monotonic clock.
  *
- * Each phase of a client's life has one deadline in total, set when it begins; a peer that trickles
- * bytes does not postpone it.
+ * A handshake and a session have one deadline in total, set when they begin; a peer that trickles
+ * bytes does not postpone it. Idle time begins again with each byte of data.
  */
 #ifndef ECHOD_BASE_DEADLINE_H
 #define ECHOD_BASE_DEADLINE_H

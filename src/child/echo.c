@@ -199,7 +199,7 @@ static bool wait_until(const struct echo *echo, deadline_t deadline)
  * Wait until data moves. Idle time counts from the last data byte; part of a TLS record is not
  * data. The kernel does not report when a slow reader takes bytes from its buffer, so compare the
  * unsent bytes half-way, which few clients reach, and at the end. Returns false at the end of
- * idle_timeout, with echo->silent cleared if bytes have been taken.
+ * idle_timeout or of the session, with echo->silent cleared if bytes have been taken.
  */
 static bool outlast_silence(struct echo *echo)
 {

@@ -109,11 +109,11 @@ static int dump(const struct options *options)
 
 /* ---- the daemon ---- */
 
-static int load_service(const struct options *options, struct generation **ret_service)
+static int load_generation(const struct options *options, struct generation **ret_generation)
 {
     struct faults faults = {.report = log_fault};
 
-    return generation_load(options->file, options->overrides, &faults, ret_service);
+    return generation_load(options->file, options->overrides, &faults, ret_generation);
 }
 
 /*
@@ -134,8 +134,11 @@ static int listen_beside(struct generation *generation, struct parent *parent,
     return generation_listen(generation, old, &faults);
 }
 
-/* Put `generation` in force. */
-static void take_over(struct generation *generation, struct listen_set *old)
+/*
+ * Close the sockets that only `old` had, and apply the socket options, the log settings and the
+ * warnings of `generation`. The parent must not use `old` any more.
+ */
+static void settle_sockets(struct generation *generation, struct listen_set *old)
 {
     listen_replace(old, &generation->sockets, generation->listen);
     log_as_set(generation->settings);
@@ -163,7 +166,7 @@ static int reload(const struct options *options, struct generation **generation,
     struct generation *next = NULL;
 
     notify_once("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
-    if (load_service(options, &next) != EX_OK ||
+    if (load_generation(options, &next) != EX_OK ||
         listen_beside(next, parent, &(*generation)->sockets) < 0) {
         generation_free(next);
         log_error("%s: not reloaded, the settings in force stay", options->file);
@@ -175,7 +178,7 @@ static int reload(const struct options *options, struct generation **generation,
     generation_inherit(next, *generation);
     if (generation_start(next, parent, ret_err) < 0)
         return -1;
-    take_over(next, &(*generation)->sockets); /* the parent has stopped using the old ones */
+    settle_sockets(next, &(*generation)->sockets); /* the parent has stopped using the old ones */
     generation_retire(*generation);
     *generation = next;
     generation_warm_up(next);
@@ -283,7 +286,7 @@ static int serve_all(const struct options *options, struct generation **generati
         parent_close(parent);
         return EX_UNAVAILABLE;
     }
-    take_over(*generation, inherited);
+    settle_sockets(*generation, inherited);
     if (become_user(*generation, &err) < 0 || generation_start(*generation, parent, &err) < 0 ||
         run(options, generation, parent, false, &err) < 0) {
         log_error("%s", err.text);
@@ -376,7 +379,7 @@ static int serve(const struct options *options)
         listen_close(&inherited);
         return EX_OSERR;
     }
-    status = load_service(options, &generation);
+    status = load_generation(options, &generation);
     if (status != EX_OK) {
         listen_close(&inherited);
         return status;

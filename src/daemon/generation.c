@@ -1,4 +1,4 @@
-/* generation.c - builds, checks and runs one generation of the service. */
+/* generation.c - builds and checks one generation of the service. */
 #include "daemon/generation_private.h"
 
 #include "base/deadline.h"
@@ -242,7 +242,7 @@ static int status_of(const struct generation *generation, const struct faults *f
 }
 
 int generation_load(const char *path, const char *const *overrides, struct faults *faults,
-                    struct generation **ret_service)
+                    struct generation **ret_generation)
 {
     unsigned before = faults->count;
     struct generation *generation = build(path, overrides, faults);
@@ -253,7 +253,7 @@ int generation_load(const char *path, const char *const *overrides, struct fault
         status = status_of(generation, faults, before);
     }
     if (status == EX_OK)
-        *ret_service = generation;
+        *ret_generation = generation;
     else
         generation_free(generation);
     return status;
@@ -261,11 +261,11 @@ int generation_load(const char *path, const char *const *overrides, struct fault
 
 static void probe_certificates(const struct generation *generation, size_t i, struct faults *notes)
 {
-    const struct tls_server *parent = generation->sessions[i].tls;
+    const struct tls_server *tls = generation->sessions[i].tls;
     struct tls_certificate certificate;
     char text[VALIDITY_MAX];
 
-    for (size_t k = 0; parent && tls_server_certificate(parent, k, &certificate) == 0; k++)
+    for (size_t k = 0; tls && tls_server_certificate(tls, k, &certificate) == 0; k++)
         if (!generation_judge_validity(&certificate, text))
             fault(notes, k == 0 ? "tls.certificate" : "tls.sni", "%s %s", certificate.subject,
                   text);

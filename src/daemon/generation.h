@@ -44,11 +44,11 @@ struct generation {
 /*
  * Read the settings and load every certificate and key; a new signer loads the keys that are
  * isolated. sandbox_prepare() must come before. Reports all faults with their places. Returns EX_OK
- * with *ret_service, owned by the caller; EX_CONFIG if the settings are at fault, EX_OSERR if the
- * system is (sysexits.h).
+ * with *ret_generation, owned by the caller; EX_CONFIG if the settings are at fault, EX_OSERR if
+ * the system is (sysexits.h).
  */
 int generation_load(const char *path, const char *const *overrides, struct faults *faults,
-                    struct generation **ret_service);
+                    struct generation **ret_generation);
 
 /*
  * Check everything that generation_load() and generation_listen() would, and keep nothing. Reports
@@ -72,7 +72,11 @@ int generation_listen(struct generation *generation, const struct listen_set *ol
  */
 void generation_inherit(struct generation *generation, const struct generation *old);
 
-/* Have the parent accept on the sockets of the generation. Returns 0, or -1 with *ret_err. */
+/*
+ * Put the generation in force: renew the session ticket keys, end the fork server (the next client
+ * gets a new one, with these settings), watch the signer, and have the parent accept on the
+ * generation's sockets. Returns 0, or -1 with *ret_err.
+ */
 int generation_start(struct generation *generation, struct parent *parent, struct err *ret_err);
 
 /*
@@ -109,7 +113,7 @@ int generation_restore(const struct generation *generation, struct parent *paren
 /*
  * Do what is due at `now_usec`, in microseconds of CLOCK_MONOTONIC, and set the parent's alarm for
  * what is next: new session ticket keys, and once a day a warning of each certificate that has
- * expired or soon will.
+ * expired or soon will. Ends the fork server, which has the ticket keys of before.
  */
 void generation_wake(struct generation *generation, struct parent *parent, uint64_t now_usec);
 

@@ -64,12 +64,12 @@ static void warn_of_key(const struct generation *generation, const char *name, c
 /* With `all`, log also those that need no warning. */
 static void announce_certificates(const struct generation *generation, size_t listener, bool all)
 {
-    const struct tls_server *parent = generation->sessions[listener].tls;
+    const struct tls_server *tls = generation->sessions[listener].tls;
     const char *name = generation->listen[listener].name;
     struct tls_certificate certificate;
     char text[VALIDITY_MAX];
 
-    for (size_t i = 0; parent && tls_server_certificate(parent, i, &certificate) == 0; i++) {
+    for (size_t i = 0; tls && tls_server_certificate(tls, i, &certificate) == 0; i++) {
         if (!generation_judge_validity(&certificate, text))
             log_warning("%s: certificate %s %s", name, certificate.subject, text);
         else if (all)
@@ -92,8 +92,8 @@ static void announce_tls(const struct generation *generation, size_t listener)
     warn_of_readable(name, "ticket keys", params->ticket_keys);
     warn_of_readable(name, "key log", params->keylog);
     if (params->keylog)
-        log_warning("%s: tls.keylog is set: anyone who can read %s can read what all clients send", name,
-                    params->keylog);
+        log_warning("%s: tls.keylog is set: anyone who can read %s can read what all clients send",
+                    name, params->keylog);
     warn_of_key(generation, name, params->key);
     for (size_t i = 0; i < params->sni.n; i++)
         warn_of_key(generation, name, tls_sni(params, i)->key);
@@ -105,9 +105,9 @@ static time_t first_expiry(const struct generation *generation)
     time_t first = 0;
 
     for (size_t i = 0; i < generation->settings->n_listeners; i++) {
-        const struct tls_server *parent = generation->sessions[i].tls;
+        const struct tls_server *tls = generation->sessions[i].tls;
 
-        for (size_t k = 0; parent && tls_server_certificate(parent, k, &certificate) == 0; k++)
+        for (size_t k = 0; tls && tls_server_certificate(tls, k, &certificate) == 0; k++)
             if (first == 0 || certificate.not_after < first)
                 first = certificate.not_after;
     }
@@ -159,9 +159,9 @@ static void print_expiries(FILE *file, const struct generation *generation)
     metrics_family(file, "echod_certificate_expiry_timestamp_seconds", "gauge",
                    "When a certificate expires, in seconds since 1970.");
     for (size_t i = 0; i < generation->settings->n_listeners; i++) {
-        const struct tls_server *parent = generation->sessions[i].tls;
+        const struct tls_server *tls = generation->sessions[i].tls;
 
-        for (size_t k = 0; parent && tls_server_certificate(parent, k, &certificate) == 0; k++)
+        for (size_t k = 0; tls && tls_server_certificate(tls, k, &certificate) == 0; k++)
             print_expiry(file, generation->listen[i].name, k, &certificate);
     }
 }

@@ -21,10 +21,10 @@ struct access_rules {
     struct cidrs proxies; /* no limit holds for them, since many clients come through each */
 };
 
-/* What a session may take. Times in microseconds; 0 = no limit. */
+/* What a session may take, and what it gives. Times in microseconds; 0 = no limit. */
 struct session_limits {
     uint64_t handshake_usec; /* for the PROXY header and the TLS handshake together */
-    uint64_t idle_usec;      /* without a byte in either direction */
+    uint64_t idle_usec;      /* without a byte in either direction; TCP_USER_TIMEOUT too */
     uint64_t session_usec;
     int64_t max_bytes; /* taken from the client */
     bool report;       /* what the server sees of the client goes ahead of the echo */

@@ -48,7 +48,7 @@ struct children {
 #define ENTRIES_SIZE (CLIENTS_MAX * sizeof(struct entry))
 
 int children_open(client_session *session, client_ended *ended, void *ended_arg,
-                  struct children **ret_clients, struct err *ret_err)
+                  struct children **ret_children, struct err *ret_err)
 {
     struct children *children = calloc(1, sizeof(*children));
 
@@ -62,7 +62,7 @@ int children_open(client_session *session, client_ended *ended, void *ended_arg,
         children_close(children);
         return -1;
     }
-    *ret_clients = children;
+    *ret_children = children;
     return 0;
 }
 
@@ -93,8 +93,8 @@ static bool prepare_forkserver(void *arg, int line)
  * The signals that the parent handles stay blocked here: a signal to the whole process group stops
  * the parent, which then lets its clients finish. SIGKILL ends a child.
  */
-static _Noreturn void run_session(const struct children *children, const struct request *request,
-                                  struct record *record, int fd)
+static _Noreturn void child_main(const struct children *children, const struct request *request,
+                                 struct record *record, int fd)
 {
     if (children->unprepared)
         snprintf(record->error, sizeof(record->error), "cannot sandbox its process: %s",
@@ -114,7 +114,7 @@ static pid_t make_child(void *arg, const void *data, int fd)
     pid_t pid = record ? forkserver_fork() : -1;
 
     if (pid == 0)
-        run_session(children, request, record, fd);
+        child_main(children, request, record, fd);
     return pid;
 }
 
@@ -158,7 +158,7 @@ static int make_only(struct children *children, const struct request *request, i
     record = scoreboard_show(children->scoreboard, request->slot);
     if (!record)
         _exit(EX_OSERR);
-    run_session(children, request, record, fd);
+    child_main(children, request, record, fd);
 }
 
 /*
@@ -177,7 +177,8 @@ static int request_process(struct children *children, const struct request *requ
     for (int i = 0; i < 2 && error == EPIPE; i++) {
         error = children->forkserver.pid ? 0 : forkserver_start(&children->forkserver, &work);
         if (error == 0)
-            error = forkserver_make(&children->forkserver, request, sizeof(*request), fd, ret_pid);
+            error =
+                forkserver_request(&children->forkserver, request, sizeof(*request), fd, ret_pid);
         if (children->forkserver.pid < 0)
             replace_forkserver(children);
     }

@@ -32,7 +32,7 @@ typedef void client_ended(void *arg, const struct client *client, const struct r
 
 /* Make an empty table. Returns 0, or -1 with *ret_err. */
 int children_open(client_session *session, client_ended *ended, void *ended_arg,
-                  struct children **ret_clients, struct err *ret_err);
+                  struct children **ret_children, struct err *ret_err);
 
 /* Free the table; clients being served go on. NULL is allowed. */
 void children_close(struct children *children);

@@ -188,8 +188,8 @@ static void end(struct forkserver *forkserver)
     forkserver->pid = ENDED;
 }
 
-int forkserver_make(struct forkserver *forkserver, const void *request, size_t size, int fd,
-                    pid_t *ret_pid)
+int forkserver_request(struct forkserver *forkserver, const void *request, size_t size, int fd,
+                       pid_t *ret_pid)
 {
     int error;
 

@@ -51,8 +51,8 @@ int forkserver_start(struct forkserver *forkserver, const struct forkserver_work
  * was killed. Even if the fork server dies during the call, the result is 0 if and only if a
  * process was made.
  */
-int forkserver_make(struct forkserver *forkserver, const void *request, size_t size, int fd,
-                    pid_t *ret_pid);
+int forkserver_request(struct forkserver *forkserver, const void *request, size_t size, int fd,
+                       pid_t *ret_pid);
 
 /*
  * In the fork server: fork a child of its parent. Returns as fork(2) does; the child must end by

@@ -273,7 +273,7 @@ static int open_tables(struct parent *parent, client_session *session, struct er
     uint64_t seed;
 
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-        return err_set(ret_err, "cannot set up the server: %s", strerror(errno));
+        return err_set(ret_err, "cannot set up the parent: %s", strerror(errno));
     if (admission_open(seed, on_refused, NULL, &parent->admission, ret_err) < 0)
         return -1;
     if (metrics_open(&parent->metrics, ret_err) < 0)
@@ -281,22 +281,22 @@ static int open_tables(struct parent *parent, client_session *session, struct er
     return children_open(session, on_ended, parent, &parent->children, ret_err);
 }
 
-int parent_open(client_session *session, struct parent **ret_server, struct err *ret_err)
+int parent_open(client_session *session, struct parent **ret_parent, struct err *ret_err)
 {
     struct parent *parent = calloc(1, sizeof(*parent));
     int error;
 
     if (!parent)
-        return err_set(ret_err, "cannot set up the server: %s", strerror(errno));
+        return err_set(ret_err, "cannot set up the parent: %s", strerror(errno));
     parent->held_fd = -1;
     error = set_up(parent);
     if (error < 0)
-        err_set(ret_err, "cannot set up the server: %s", strerror(-error));
+        err_set(ret_err, "cannot set up the parent: %s", strerror(-error));
     if (error < 0 || open_tables(parent, session, ret_err) < 0) {
         parent_close(parent);
         return -1;
     }
-    *ret_server = parent;
+    *ret_parent = parent;
     return 0;
 }
 

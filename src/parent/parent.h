@@ -46,9 +46,9 @@ struct parent_totals {
 
 /*
  * Set up the loop; from here on SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGCHLD are blocked, and the
- * server handles them. A process can have one server at a time. Returns 0, or -1 with *ret_err.
+ * parent handles them. A process can have one at a time. Returns 0, or -1 with *ret_err.
  */
-int parent_open(client_session *session, struct parent **ret_server, struct err *ret_err);
+int parent_open(client_session *session, struct parent **ret_parent, struct err *ret_err);
 
 /*
  * Reserve room for a listener of this name, so that parent_configure() will have it. The names of

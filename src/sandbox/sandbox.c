@@ -60,10 +60,10 @@ struct rule {
 
 /*
  * Memory, time, random numbers and exit: what libc and OpenSSL need in any process. Under load,
- * strace shows only getpid, getrandom, close and exit_group of these, and almost no memory calls:
- * with glibc 2.36 to 2.43, OpenSSL 3.0 to 3.6, jansson 2.14 and 2.15, in TLS 1.2 and 1.3, with
- * ML-KEM, ML-DSA, resumption and reports. The others are for rare cases: a shortage, a first call,
- * a stop.
+ * strace shows only sendto, getpid, getrandom, close and exit_group of these, and almost no memory
+ * calls: with glibc 2.36 to 2.43, OpenSSL 3.0 to 3.6, jansson 2.14 and 2.15, in TLS 1.2 and 1.3,
+ * with ML-KEM, ML-DSA, resumption and reports. The others are for rare cases: a shortage, a first
+ * call, a stop.
  */
 static const struct rule common_rules[] = {
     ALLOW_IF(sendto, 1, EQUALS(4, 0)), /* without an address: to the peer of the socket only */

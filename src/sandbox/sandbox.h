@@ -1,11 +1,12 @@
 /*
- * sandbox.h - the sandbox of the processes that untrusted peers talk to. A process in it can use
- * the descriptors that it has, take memory and end, and so can an attacker who takes it over, but
- * no more.
+ * sandbox.h - the sandbox of the fork server, the clients' processes and the signer. A process in
+ * it can use the descriptors that it has, take memory and end, and so can an attacker who takes it
+ * over, but no more.
  *
- * It gets no new privileges, no core file and no new file, process or descriptor. seccomp(2) kills
- * it at any system call that serving does not need. Where the kernel has Landlock, an empty ruleset
- * bars the whole file system and network as well.
+ * It gets no new privileges, no core file and no new file; a client's process and the signer can
+ * make no process, and a client's process gets no new descriptor. seccomp(2) kills it at any system
+ * call that serving does not need. Where the kernel has Landlock, an empty ruleset bars the whole
+ * file system and network as well.
  */
 #ifndef ECHOD_SANDBOX_SANDBOX_H
 #define ECHOD_SANDBOX_SANDBOX_H

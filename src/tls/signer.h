@@ -6,6 +6,9 @@
  * signature, which is what one handshake takes, and for nothing else: the signer decrypts nothing
  * (RFC 7525, 6.3, on keys), so the RSA key exchange is not available.
  *
+ * The way of a signature: libssl calls sign() of signer_provider.c, which asks by signer_sign() of
+ * signer_client.c; answer() of signer_process.c signs.
+ *
  * The client's process chooses the key and the data. If it is taken over before its handshake is
  * over, the attacker therefore gets one signature, by the key of any listener; after the handshake,
  * none.

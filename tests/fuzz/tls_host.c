@@ -90,7 +90,9 @@ static void write_pem(char *path)
 
 /* Longer than any session has work for; none has anything to wait for. */
 #define PATIENCE (20 * USEC_PER_SEC)
-#define LIMITS .handshake_usec = PATIENCE, .idle_usec = PATIENCE, .session_usec = 2 * PATIENCE
+#define LIMITS                                                                                     \
+    .limits.handshake_usec = PATIENCE, .limits.idle_usec = PATIENCE,                               \
+    .limits.session_usec = 2 * PATIENCE
 
 static const struct {
     struct tls_params tls;
@@ -101,7 +103,7 @@ static const struct {
     [HOST_TLS_P384] = {{.min_version = TLS_V1_3, .groups = "P-384"}, {LIMITS}},
     [HOST_TLS_LENGTH] = {{.min_version = TLS_V1_2},
                          {LIMITS, .frame = {FRAMING_LENGTH, .max_message = 100}}},
-    [HOST_STREAM] = {.session = {LIMITS, .max_bytes = 1000}},
+    [HOST_STREAM] = {.session = {LIMITS, .limits.max_bytes = 1000}},
     [HOST_LINE] = {.session = {LIMITS, .frame = {FRAMING_LINE, .max_message = 100}}},
     [HOST_MARKER] = {.session = {LIMITS, .frame = {FRAMING_MARKER, "ab.abc", 100}}},
     [HOST_LENGTH] = {.session = {LIMITS, .frame = {FRAMING_LENGTH, .max_message = 100}}},

@@ -97,13 +97,13 @@ static struct forkserver start(bool (*prepare)(void *, int),
     return forkserver;
 }
 
-/* Returns what forkserver_make() does. */
+/* Returns what forkserver_request() does. */
 static int make(struct forkserver *forkserver, int status, const char *text, int fd, pid_t *ret_pid)
 {
     struct request request = {.status = status};
 
     snprintf(request.text, sizeof(request.text), "%s", text);
-    return forkserver_make(forkserver, &request, sizeof(request), fd, ret_pid);
+    return forkserver_request(forkserver, &request, sizeof(request), fd, ret_pid);
 }
 
 static int status_of(pid_t pid)
